@@ -1,0 +1,60 @@
+# Perennial. `make` alone prints what it can do.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+SELF := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+.PHONY: help run test lint format docs bench lock clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed; try make PYTHON=python3.11 …' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -r requirements/run.txt
+	$(SELF)
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
+	$(PIP) -r requirements/dev.txt
+	@touch $@
+
+run: export PERENNIAL_ENV := development
+run: export PERENNIAL_ISSUER := http://127.0.0.1:$(PORT)
+run: $(VENV)/run.stamp ## start a development server on 127.0.0.1:8000 (PORT=9000 for another port)
+	@$(BIN)/perennial demo
+	@exec $(BIN)/perennial serve --bind 127.0.0.1:$(PORT)
+
+test: $(VENV)/dev.stamp ## run every test, on SQLite and on a real PostgreSQL and Redis
+	@$(BIN)/python -m coverage erase
+	$(BIN)/python -m pytest --cov --cov-report=
+	@$(BIN)/python -m coverage report --include='app/core/*' --fail-under=100
+	@$(BIN)/python -m coverage report --fail-under=90
+
+lint: $(VENV)/dev.stamp ## style, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev.stamp ## rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/dev.stamp ## write the generated pages again: settings, clauses by tests
+	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/dev.stamp ## measure what a refresh costs, in RSA signatures of the same run
+	$(BIN)/python bench/refresh.py
+
+lock: ## write requirements/*.txt again from pyproject.toml (needs uv on PATH)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --group build --output-file requirements/run.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --group build --group test --group lint --constraint requirements/run.txt --output-file requirements/dev.txt
+
+clean: ## remove the environment and every cache; data and keys stay
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
