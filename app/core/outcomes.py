@@ -1,0 +1,54 @@
+"""All that a token request can come to: issued or refused. Both are values."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.core.events import Event
+from app.core.sessions import State
+
+
+class ErrorCode(StrEnum):
+    """The `error` member of an error answer (RFC 6749 §5.2, RFC 8707 §2, RFC 6749 §4.1.2.1)."""
+
+    INVALID_REQUEST = "invalid_request"
+    INVALID_CLIENT = "invalid_client"
+    INVALID_GRANT = "invalid_grant"
+    INVALID_SCOPE = "invalid_scope"
+    INVALID_TARGET = "invalid_target"
+    INVALID_DPOP_PROOF = "invalid_dpop_proof"
+    UNAUTHORIZED_CLIENT = "unauthorized_client"
+    UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
+    TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
+    SERVER_ERROR = "server_error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """Tokens to hand out. Durations are whole seconds, as the wire wants them."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+    refresh_token: str | None = None
+    refresh_token_timeout: int | None = None
+    authorization_expires_in: int | None = None
+    events: tuple[Event, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Issued(scope={self.scope!r}, expires_in={self.expires_in})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """No tokens. `reason` is for the holder of an authentic token only; `retry_after` in seconds
+    turns the answer into 429 (the caller's doing) or 503 (ours).
+    """
+
+    error: ErrorCode
+    reason: State | None = None
+    retry_after: int | None = None
+    throttled: bool = False
+    events: tuple[Event, ...] = ()
+
+
+Outcome = Issued | Refused
