@@ -1,0 +1,190 @@
+"""Writes the pages below docs/ that are derived from code: `make docs`."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from app.settings import Settings, expected, load, variable
+
+DOCS = Path(__file__).resolve().parent
+TESTS = DOCS.parent / "tests"
+LEDGER = DOCS / "compliance" / "clauses"
+
+SETTINGS_INTRO = """\
+# Settings
+
+Generated from `app/settings.py` by `make docs`; do not edit.
+
+Every setting is an environment variable, read once at the start. An empty value means unset.
+An unknown `PERENNIAL_*` variable, a malformed or unsafe value stops the start with one line that
+names the variable and what it expected (exit 2). `PERENNIAL_TEST_*` belongs to the test-suite.
+"""
+CLAUSES_INTRO = """\
+# Clauses by tests
+
+Generated from the `clause` markers in `tests/` and from `clauses/*.yaml` by `make docs`; do not edit.
+"""
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A normative requirement of one document."""
+
+    document: str
+    id: str
+    level: str
+    role: str
+    requirement: str
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A clause id named by a marker. The test is a module or class when all its tests share it."""
+
+    clause: str
+    test: str
+    place: str
+
+
+# Settings
+
+
+def settings() -> str:
+    rows = [
+        (f"`{variable(name)}`", _default(name), expected(name), str(field.description))
+        for name, field in Settings.model_fields.items()
+    ]
+    return f"{SETTINGS_INTRO}\n{_table(('variable', 'default', 'expected', 'meaning'), rows)}"
+
+
+def _default(name: str) -> str:
+    default = getattr(load({}), name)
+    told = "unset" if default is None else f"`{default}`"
+    if Settings.model_fields[name].default_factory is None:
+        return told
+    return f"{told}; in development `{getattr(load({variable('env'): 'development'}), name)}`"
+
+
+# Clauses
+
+
+def tested_clauses() -> str:
+    return clause_page(clauses(), marked())
+
+
+def clause_page(ledger: Iterable[Clause], markers: Iterable[Marked]) -> str:
+    tests = defaultdict(set)
+    for marker in markers:
+        tests[marker.clause].add(marker.test)
+    documents = groupby(sorted(ledger, key=_reading_order), key=lambda clause: clause.document)
+    return "\n".join(
+        [CLAUSES_INTRO, *(_section(name, list(among), tests) for name, among in documents)]
+    )
+
+
+def _reading_order(clause: Clause) -> tuple[str, list[str | int]]:
+    """Section 9 before section 10."""
+    parts = re.split(r"(\d+)", clause.id)
+    return clause.document, [int(part) if part.isdecimal() else part for part in parts]
+
+
+def _section(document: str, among: list[Clause], tests: dict[str, set[str]]) -> str:
+    ours = [clause.id in tests for clause in among if clause.role == "as"]
+    count = f"## {document}\n\n{sum(ours)} of {len(ours)} server clauses are tested.\n"
+    rows = [
+        (clause.id, clause.level, clause.requirement, _listed(tests[clause.id]))
+        for clause in among
+        if clause.id in tests
+    ]
+    if not rows:
+        return count
+    return f"{count}\n{_table(('clause', 'level', 'requirement', 'tests'), rows)}"
+
+
+def _listed(tests: set[str]) -> str:
+    return "<br>".join(f"`{test}`" for test in sorted(tests))
+
+
+def clauses(ledger: Path = LEDGER) -> list[Clause]:
+    import yaml  # noqa: PLC0415 -- a test dependency; the settings page does without
+
+    return [
+        Clause(path.stem, entry["id"], entry["level"], entry["role"], entry["requirement"])
+        for path in sorted(ledger.glob("*.yaml"))
+        for entry in yaml.safe_load(path.read_text(encoding="utf-8"))
+    ]
+
+
+def marked(tests: Path = TESTS) -> list[Marked]:
+    """Every `pytest.mark.clause("id", …)` below a directory, read without importing a test."""
+    found: list[Marked] = []
+    for path in sorted(tests.rglob("*.py")):
+        name = path.relative_to(tests.parent).as_posix()
+        found += _marked_below(ast.parse(path.read_text(encoding="utf-8"), name), name, name)
+    return found
+
+
+def _marked_below(node: ast.AST, path: str, test: str) -> Iterator[Marked]:
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        test = f"{test}::{node.name}"
+    if isinstance(node, ast.Call) and _is_clause_marker(node.func):
+        place = f"{path}:{node.lineno}"
+        yield from (Marked(clause, test, place) for clause in _ids(node, place))
+        return
+    if _is_clause_marker(node):
+        raise _unreadable(f"{path}:{getattr(node, 'lineno', 0)}")
+    for child in ast.iter_child_nodes(node):
+        yield from _marked_below(child, path, test)
+
+
+def _is_clause_marker(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and ast.unparse(node).endswith("mark.clause")
+
+
+def _ids(marker: ast.Call, place: str) -> list[str]:
+    values = [node.value for node in marker.args if isinstance(node, ast.Constant)]
+    ids = [value for value in values if isinstance(value, str)]
+    if marker.keywords or not ids or len(ids) != len(marker.args):
+        raise _unreadable(place)
+    return ids
+
+
+def _unreadable(place: str) -> ValueError:
+    return ValueError(f"{place}: a clause marker takes ids as plain strings, where it is used")
+
+
+# Pages
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *(tuple(map(_cell, row)) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings,
+    "compliance/tested-clauses.md": tested_clauses,
+}
+
+
+def write(folder: Path) -> None:
+    for page, text in PAGES.items():
+        path = folder / page
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text(), encoding="utf-8", newline="\n")
+
+
+def main() -> None:
+    write(DOCS)
+
+
+if __name__ == "__main__":
+    main()
