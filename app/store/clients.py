@@ -1,0 +1,142 @@
+"""Registered clients and resource servers."""
+
+from dataclasses import replace
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    LargeBinary,
+    Row,
+    String,
+    Text,
+    bindparam,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.clients import AuthMethod, Client, Recovery, Secrets
+from app.store.base import Base, Id, MaybeMilliseconds, Milliseconds
+
+
+class ClientRow(Base):
+    __tablename__ = "clients"
+
+    client_id: Mapped[Id] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    auth_methods: Mapped[str] = mapped_column(Text)
+    secret_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    previous_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    previous_until: Mapped[int] = mapped_column(BigInteger, default=0)
+    grants: Mapped[str] = mapped_column(Text)
+    scope: Mapped[str] = mapped_column(Text)
+    redirect_uris: Mapped[str] = mapped_column(Text)
+    origins: Mapped[str] = mapped_column(Text)
+    first_party: Mapped[bool] = mapped_column(Boolean)
+    min_interval: Mapped[int] = mapped_column(BigInteger)
+    recovery: Mapped[str] = mapped_column(String(16))
+    resource: Mapped[str | None] = mapped_column(Text, unique=True)
+    created_at: Mapped[Milliseconds]
+    disabled_at: Mapped[MaybeMilliseconds]
+
+
+_ALL = select(ClientRow.__table__)
+_BY_ID = _ALL.where(ClientRow.client_id == bindparam("client_id"))
+
+
+def find(connection: Connection, client_id: str) -> Client | None:
+    row = connection.execute(_BY_ID, {"client_id": client_id}).one_or_none()
+    return None if row is None else _client(row)
+
+
+def everybody(connection: Connection) -> list[Client]:
+    rows = connection.execute(_ALL.order_by(ClientRow.created_at, ClientRow.client_id))
+    return [_client(row) for row in rows]
+
+
+def origins(connection: Connection) -> frozenset[str]:
+    """Every origin that an enabled client registered (CORS)."""
+    query = select(ClientRow.origins).where(ClientRow.disabled_at.is_(None))
+    return frozenset(
+        origin
+        for registered in connection.execute(query).scalars()
+        for origin in registered.split()
+    )
+
+
+def resources(connection: Connection) -> frozenset[str]:
+    """Every resource that an enabled resource server registered (RFC 8707)."""
+    query = select(ClientRow.resource).where(
+        ClientRow.resource.is_not(None), ClientRow.disabled_at.is_(None)
+    )
+    return frozenset(uri for uri in connection.execute(query).scalars() if uri is not None)
+
+
+def create(connection: Connection, client: Client, now: int) -> None:
+    connection.execute(
+        insert(ClientRow).values(
+            client_id=client.client_id,
+            name=client.name,
+            auth_methods=" ".join(sorted(client.auth_methods)),
+            secret_digest=client.secrets.current,
+            previous_until=0,
+            grants=" ".join(sorted(client.grants)),
+            scope=client.scope,
+            redirect_uris=" ".join(client.redirect_uris),
+            origins=" ".join(client.origins),
+            first_party=client.first_party,
+            min_interval=client.min_interval,
+            recovery=client.recovery,
+            resource=client.resource,
+            created_at=now,
+        )
+    )
+
+
+def replace_secret(
+    connection: Connection, client: Client, digest: bytes, overlap_until: int
+) -> None:
+    """The new secret works at once, the one before until `overlap_until`."""
+    secrets = replace(
+        client.secrets,
+        current=digest,
+        previous=client.secrets.current,
+        previous_until=overlap_until,
+    )
+    connection.execute(
+        update(ClientRow)
+        .where(ClientRow.client_id == client.client_id)
+        .values(
+            secret_digest=secrets.current,
+            previous_digest=secrets.previous,
+            previous_until=secrets.previous_until,
+        )
+    )
+
+
+def disable(connection: Connection, client_id: str, now: int) -> None:
+    connection.execute(
+        update(ClientRow)
+        .where(ClientRow.client_id == client_id, ClientRow.disabled_at.is_(None))
+        .values(disabled_at=now)
+    )
+
+
+def _client(row: Row[tuple[object, ...]]) -> Client:
+    return Client(
+        client_id=row.client_id,
+        name=row.name,
+        auth_methods=frozenset(map(AuthMethod, row.auth_methods.split())),
+        secrets=Secrets(row.secret_digest, row.previous_digest, row.previous_until),
+        grants=frozenset(row.grants.split()),
+        scope=row.scope,
+        redirect_uris=tuple(row.redirect_uris.split()),
+        origins=tuple(row.origins.split()),
+        first_party=row.first_party,
+        min_interval=row.min_interval,
+        recovery=Recovery(row.recovery),
+        resource=row.resource,
+        disabled=row.disabled_at is not None,
+    )

@@ -1,0 +1,244 @@
+"""The session row and its statements: S1 find, S2 swap, S3 revoke.
+
+No index touches a column that a refresh changes, so that PostgreSQL updates the row in place.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    ForeignKey,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    bindparam,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.binding import Binding
+from app.core.sessions import Channel, EndReason, Session
+from app.store.base import Base, Id, MaybeMilliseconds, Milliseconds, Sid
+from app.store.users import UserRow
+
+BATCH = 500
+
+
+class SessionRow(Base):
+    __tablename__ = "sessions"
+    __table_args__ = {"postgresql_with": {"fillfactor": 75}}  # noqa: RUF012  # SQLAlchemy's shape
+
+    sid: Mapped[Sid] = mapped_column(primary_key=True)
+    public_id: Mapped[Id] = mapped_column(unique=True)
+    salt: Mapped[bytes] = mapped_column(LargeBinary(32))
+    secret_id: Mapped[int] = mapped_column(SmallInteger)
+    gen: Mapped[int] = mapped_column(BigInteger)
+    rotated_at: Mapped[Milliseconds]
+    rotation_key_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    idle_ttl: Mapped[Milliseconds]
+    idle_expires_at: Mapped[Milliseconds]
+    expires_at: Mapped[Milliseconds]
+    revoked_at: Mapped[MaybeMilliseconds] = mapped_column(index=True)
+    revoke_reason: Mapped[str | None] = mapped_column(String(32))
+    purge_at: Mapped[Milliseconds] = mapped_column(index=True)
+    client_id: Mapped[Id] = mapped_column(ForeignKey("clients.client_id"), index=True)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id"), index=True)
+    user_epoch: Mapped[int] = mapped_column(BigInteger)
+    scope: Mapped[str] = mapped_column(Text)
+    resource: Mapped[str] = mapped_column(Text)
+    binding: Mapped[str] = mapped_column(String(4))
+    channel: Mapped[str] = mapped_column(String(8))
+    code_id: Mapped[str | None] = mapped_column(String(64), unique=True)
+    status_list: Mapped[int | None] = mapped_column(BigInteger)
+    status_idx: Mapped[int | None] = mapped_column(BigInteger)
+    browser_session_id: Mapped[str | None] = mapped_column(String(64))
+    auth_time: Mapped[Milliseconds]
+    remember_me: Mapped[bool] = mapped_column(Boolean)
+    device_name: Mapped[str | None] = mapped_column(String(64))
+    user_agent: Mapped[str | None] = mapped_column(String(200))
+    ip: Mapped[str | None] = mapped_column(String(45))
+    created_at: Mapped[Milliseconds]
+    last_seen_at: Mapped[Milliseconds]
+
+
+_SESSION: tuple[Any, ...] = (
+    SessionRow.sid,
+    SessionRow.public_id,
+    SessionRow.salt,
+    SessionRow.secret_id,
+    SessionRow.gen,
+    SessionRow.rotated_at,
+    SessionRow.rotation_key_hash,
+    SessionRow.idle_ttl,
+    SessionRow.idle_expires_at,
+    SessionRow.expires_at,
+    SessionRow.revoked_at,
+    SessionRow.revoke_reason,
+    SessionRow.client_id,
+    SessionRow.user_id,
+    SessionRow.user_epoch,
+    SessionRow.scope,
+    SessionRow.resource,
+    SessionRow.binding,
+    SessionRow.channel,
+    SessionRow.auth_time,
+    UserRow.auth_epoch,
+    UserRow.disabled_at,
+)
+_UP_TO_CHANNEL = _SESSION.index(SessionRow.channel) + 1
+_JOINED = select(*_SESSION).join(UserRow, UserRow.id == SessionRow.user_id)
+_BY_SID = _JOINED.where(SessionRow.sid == bindparam("sid"))
+_BY_PUBLIC_ID = _JOINED.where(SessionRow.public_id == bindparam("public_id"))
+
+
+def find(connection: Connection, sid: bytes) -> Session | None:
+    """S1: the session joined with its user."""
+    return _session(connection.execute(_BY_SID, {"sid": sid}).one_or_none())
+
+
+def find_public(connection: Connection, public_id: str) -> Session | None:
+    return _session(connection.execute(_BY_PUBLIC_ID, {"public_id": public_id}).one_or_none())
+
+
+def _session(row: Sequence[Any] | None) -> Session | None:
+    if row is None:
+        return None
+    *before, binding, channel = row[:_UP_TO_CHANNEL]
+    facts = (*before, Binding(binding), Channel(channel), *row[_UP_TO_CHANNEL:])
+    return Session(*facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """The new state of a rotation; `from_generation` is what the row must still hold."""
+
+    from_generation: int
+    to_generation: int
+    secret_id: int
+    rotated_at: int
+    key_hash: bytes | None
+    idle_expires_at: int
+
+
+_SWAP = (
+    update(SessionRow)
+    .where(
+        SessionRow.sid == bindparam("b_sid"),
+        SessionRow.gen == bindparam("b_gen"),
+        SessionRow.revoked_at.is_(None),
+        SessionRow.expires_at > bindparam("b_now"),
+    )
+    .values(
+        gen=bindparam("b_to"),
+        secret_id=bindparam("b_secret"),
+        rotated_at=bindparam("b_now"),
+        last_seen_at=bindparam("b_now"),
+        rotation_key_hash=bindparam("b_key"),
+        idle_expires_at=bindparam("b_idle"),
+    )
+    .returning(SessionRow.gen)
+)
+_ROTATE = _SWAP.where(SessionRow.idle_expires_at > bindparam("b_now"))
+
+
+def rotate(connection: Connection, sid: bytes, swap: Swap) -> bool:
+    """S2: compare and swap. False when the row has moved on, ended or expired meanwhile."""
+    return connection.execute(_ROTATE, _parameters(sid, swap)).first() is not None
+
+
+def heal(connection: Connection, sid: bytes, swap: Swap) -> bool:
+    """S2 without the idle condition: the row is older than the token, so its idle end is too."""
+    return connection.execute(_SWAP, _parameters(sid, swap)).first() is not None
+
+
+def _parameters(sid: bytes, swap: Swap) -> dict[str, object]:
+    return {
+        "b_sid": sid,
+        "b_gen": swap.from_generation,
+        "b_to": swap.to_generation,
+        "b_secret": swap.secret_id,
+        "b_now": swap.rotated_at,
+        "b_key": swap.key_hash,
+        "b_idle": swap.idle_expires_at,
+    }
+
+
+def revoke(connection: Connection, sid: bytes, now: int, reason: EndReason, purge_at: int) -> bool:
+    """S3: end the session for good. False when it had been ended before."""
+    ended = connection.execute(
+        update(SessionRow)
+        .where(SessionRow.sid == sid, SessionRow.revoked_at.is_(None))
+        .values(revoked_at=now, revoke_reason=reason, purge_at=purge_at)
+        .returning(SessionRow.sid)
+    )
+    return ended.first() is not None
+
+
+def create(connection: Connection, values: Mapping[str, Any]) -> None:
+    connection.execute(insert(SessionRow).values(**values))
+
+
+def mark_ended(
+    connection: Connection, user_id: str, now: int, reason: EndReason, purge_at: int
+) -> int:
+    """Write down the end of up to `BATCH` sessions that the person's epoch has ended already.
+
+    Returns how many rows were marked; repeat until it is zero.
+    """
+    outdated = (
+        select(SessionRow.sid)
+        .join(UserRow, UserRow.id == SessionRow.user_id)
+        .where(
+            SessionRow.user_id == user_id,
+            SessionRow.revoked_at.is_(None),
+            SessionRow.user_epoch < UserRow.auth_epoch,
+        )
+        .limit(BATCH)
+    )
+    marked = connection.execute(
+        update(SessionRow)
+        .where(SessionRow.sid.in_(outdated.scalar_subquery()))
+        .values(revoked_at=now, revoke_reason=reason, purge_at=purge_at)
+        .returning(SessionRow.sid)
+    )
+    return len(marked.all())
+
+
+def listing(
+    connection: Connection,
+    *,
+    username: str | None = None,
+    client_id: str | None = None,
+    public_id: str | None = None,
+) -> list[tuple[Session, Mapping[str, Any]]]:
+    """Sessions for people to look at, newest first: the session, and the columns it leaves out."""
+    extra = (
+        UserRow.username,
+        SessionRow.device_name,
+        SessionRow.user_agent,
+        SessionRow.ip,
+        SessionRow.remember_me,
+        SessionRow.created_at,
+        SessionRow.last_seen_at,
+    )
+    query = _JOINED.add_columns(*extra).order_by(SessionRow.created_at.desc(), SessionRow.public_id)
+    if username is not None:
+        query = query.where(UserRow.username == username)
+    if client_id is not None:
+        query = query.where(SessionRow.client_id == client_id)
+    if public_id is not None:
+        query = query.where(SessionRow.public_id == public_id)
+    found: list[tuple[Session, Mapping[str, Any]]] = []
+    for row in connection.execute(query):
+        session = _session(row[: len(_SESSION)])
+        assert session is not None
+        names = [column.key for column in extra]
+        found.append((session, dict(zip(names, row[len(_SESSION) :], strict=True))))
+    return found

@@ -1,0 +1,68 @@
+"""People who sign in. `auth_epoch` moves when all of a person's sessions end at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, String, Text, bindparam, insert, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.store.base import Base, Id, MaybeMilliseconds, Milliseconds
+
+
+class UserRow(Base):
+    __tablename__ = "users"
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(255), unique=True)
+    email: Mapped[str | None] = mapped_column(String(255))
+    password_hash: Mapped[str | None] = mapped_column(Text)
+    auth_epoch: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[Milliseconds]
+    password_changed_at: Mapped[MaybeMilliseconds]
+    disabled_at: Mapped[MaybeMilliseconds]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: str
+    username: str
+    email: str | None
+    password_hash: str | None = field(repr=False)
+    auth_epoch: int
+    disabled_at: int | None
+
+
+_COLUMNS = tuple(getattr(UserRow, name) for name in User.__dataclass_fields__)
+_BY_NAME = select(*_COLUMNS).where(UserRow.username == bindparam("name"))
+
+
+def find_by_name(connection: Connection, name: str) -> User | None:
+    row = connection.execute(_BY_NAME, {"name": name}).one_or_none()
+    return None if row is None else User(*row)
+
+
+def create(connection: Connection, values: Mapping[str, Any]) -> None:
+    connection.execute(insert(UserRow).values(auth_epoch=0, **values))
+
+
+def replace_hash(connection: Connection, user_id: str, old_hash: str, new_hash: str) -> None:
+    """Store the same password under newer parameters, unless it was changed meanwhile."""
+    connection.execute(
+        update(UserRow)
+        .where(UserRow.id == user_id, UserRow.password_hash == old_hash)
+        .values(password_hash=new_hash)
+    )
+
+
+def change(connection: Connection, user_id: str, values: Mapping[str, Any]) -> None:
+    """Write new values and end every session of the person, in one statement."""
+    connection.execute(
+        update(UserRow)
+        .where(UserRow.id == user_id)
+        .values(auth_epoch=UserRow.auth_epoch + 1, **values)
+    )
+
+
+def enable(connection: Connection, user_id: str) -> None:
+    connection.execute(update(UserRow).where(UserRow.id == user_id).values(disabled_at=None))
