@@ -1,0 +1,1 @@
+"""The world that is not our database: keys on disk, hashing, counting, logging."""

@@ -1,0 +1,131 @@
+"""Private keys and derivation secrets as files: 0600 in a directory of 0700.
+
+A directory or file that others may read is refused: somebody may have read it already.
+"""
+
+import fcntl
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from app.core.refresh_token import SECRET_BYTES
+
+_SECRET_NAME = re.compile(r"refresh-([1-9][0-9]{0,2})\.secret")
+_OTHERS = 0o077
+
+
+class KeyDirectoryError(Exception):
+    """One line for the operator; never contains key material."""
+
+
+class KeyDirectory:
+    """`passphrase` encrypts private keys (PKCS#8, PBES2); derivation secrets are raw bytes."""
+
+    def __init__(self, path: Path, passphrase: bytes | None = None) -> None:
+        self.path = path
+        self._passphrase = passphrase
+
+    def prepare(self) -> None:
+        """Make the directory, or tighten one that holds no key yet (a fresh checkout)."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not any(self.path.glob("*.pem")) and not any(self.path.glob("*.secret")):
+            self.path.chmod(0o700)
+        self.check()
+
+    def check(self) -> None:
+        _refuse_wider(self.path)
+        for file in sorted(self.path.glob("*.pem")) + sorted(self.path.glob("*.secret")):
+            _refuse_wider(file)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """One process at a time may add keys; the lock dies with its holder."""
+        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def save_key(self, kid: str, key: RSAPrivateKey) -> None:
+        encryption = (
+            BestAvailableEncryption(self._passphrase) if self._passphrase else NoEncryption()
+        )
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+        self._write(f"{kid}.pem", pem)
+
+    def load_key(self, kid: str) -> RSAPrivateKey | None:
+        """The private key, or None when this directory has no such file."""
+        path = self.path / f"{kid}.pem"
+        try:
+            _refuse_wider(path)
+            key = load_pem_private_key(path.read_bytes(), self._passphrase)
+        except FileNotFoundError:
+            return None
+        except TypeError as error:
+            raise KeyDirectoryError(f"{path.name}: {_passphrase_hint(self._passphrase)}") from error
+        except (ValueError, OSError) as error:
+            raise KeyDirectoryError(f"{path.name}: not a readable private key") from error
+        if not isinstance(key, RSAPrivateKey):
+            raise KeyDirectoryError(f"{path.name}: not an RSA key")
+        return key
+
+    def new_secret(self, secret_id: int) -> None:
+        self._write(f"refresh-{secret_id}.secret", secrets.token_bytes(SECRET_BYTES))
+
+    def secrets(self) -> dict[int, bytes]:
+        """Every derivation secret of this host by id."""
+        found = {}
+        for path in self.path.glob("refresh-*.secret"):
+            name = _SECRET_NAME.fullmatch(path.name)
+            if name is None:
+                continue
+            _refuse_wider(path)
+            secret = path.read_bytes()
+            if len(secret) != SECRET_BYTES:
+                raise KeyDirectoryError(f"{path.name}: a secret has {SECRET_BYTES} bytes")
+            found[int(name[1])] = secret
+        return found
+
+    def _write(self, name: str, data: bytes) -> None:
+        """All or nothing, on disk when it returns; an existing file is never replaced."""
+        draft = self.path / f".{name}.{secrets.token_hex(8)}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(draft, self.path / name)
+        finally:
+            draft.unlink(missing_ok=True)
+        directory = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def _passphrase_hint(passphrase: bytes | None) -> str:
+    if passphrase is None:
+        return "encrypted; set PERENNIAL_KEYS_PASSPHRASE_FILE"
+    return "not encrypted, though PERENNIAL_KEYS_PASSPHRASE_FILE is set"
+
+
+def _refuse_wider(path: Path) -> None:
+    mode = path.stat().st_mode & 0o777
+    if mode & _OTHERS:
+        wanted = "0700" if path.is_dir() else "0600"
+        raise KeyDirectoryError(f"{path.name}: mode {mode:04o} lets others in, expected {wanted}")

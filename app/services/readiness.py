@@ -1,0 +1,62 @@
+"""Whether this host may serve: database, clock, schema and signing key."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.services.keystore import UnavailableError
+from app.services.runtime import Runtime
+from app.store import schema
+from app.store.base import database_now
+
+LARGEST_SKEW = 2_000
+"""Milliseconds between this host's clock and the database's: the grace window needs one time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`why` is empty when the check passed."""
+
+    name: str
+    why: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.why
+
+
+def checks(run: Runtime) -> list[Check]:
+    return [*_database(run), _signing_key(run), _issuer(run)]
+
+
+def _database(run: Runtime) -> list[Check]:
+    try:
+        with run.rotations.connect() as connection:
+            return [Check("database"), clock(run, connection), migrations(connection)]
+    except SQLAlchemyError as error:
+        return [Check("database", str(error).splitlines()[0])]
+
+
+def clock(run: Runtime, connection: Connection) -> Check:
+    skew = abs(database_now(connection) - run.now())
+    late = f"{skew} ms apart from the database host" if skew > LARGEST_SKEW else ""
+    return Check("clock", late)
+
+
+def migrations(connection: Connection) -> Check:
+    behind = "" if schema.is_current(connection) else "run `perennial db upgrade`"
+    return Check("migrations", behind)
+
+
+def _signing_key(run: Runtime) -> Check:
+    try:
+        run.signer()
+        run.ring()
+    except (UnavailableError, SQLAlchemyError) as error:
+        return Check("signing_key", str(error).splitlines()[0])
+    return Check("signing_key")
+
+
+def _issuer(run: Runtime) -> Check:
+    return Check("issuer", "" if run.settings.issuer else "PERENNIAL_ISSUER is not set")

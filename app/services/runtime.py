@@ -1,0 +1,74 @@
+"""The bundle of everything built at start-up, and the one way to it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Flask, current_app
+from sqlalchemy import Engine
+
+from app.core.clients import Client, Recovery
+from app.core.refresh_token import Ring
+from app.core.rotation import Policy
+from app.core.sessions import SECOND, Lifetimes
+from app.services.key_ceremony import Ceremony, Promises
+from app.services.keystore import Keystore
+from app.services.passwords import Passwords
+from app.services.ratelimit import FailureCounter
+from app.services.registry import Registry
+from app.services.signer import Signer
+from app.services.telemetry import Telemetry
+from app.settings import Settings
+
+EXTENSION = "perennial"
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """`now` gives UTC milliseconds; `transactions` and `rotations` are explained in store.base."""
+
+    settings: Settings
+    now: Callable[[], int]
+    transactions: Engine
+    rotations: Engine
+    keystore: Keystore
+    registry: Registry
+    passwords: Passwords
+    failures: FailureCounter
+    telemetry: Telemetry
+
+    def signer(self) -> Signer:
+        return self.keystore.signer(self.now())
+
+    def ring(self) -> Ring:
+        return self.keystore.ring(self.now())
+
+    def ceremony(self) -> Ceremony:
+        return Ceremony(self.keystore.directory, self.transactions, self.promises)
+
+    @property
+    def promises(self) -> Promises:
+        settings = self.settings
+        return Promises(settings.jwks_max_age * SECOND, settings.access_token_ttl * SECOND)
+
+    @property
+    def access_ttl(self) -> int:
+        """Milliseconds."""
+        return self.settings.access_token_ttl * SECOND
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        settings = self.settings
+        return Lifetimes(settings.refresh_idle_ttl * SECOND, settings.session_ttl * SECOND)
+
+    def policy(self, client: Client) -> Policy:
+        """How this client's refresh tokens are judged."""
+        until_used = client.recovery is Recovery.UNTIL_USED and not client.public
+        window = self.settings.reuse_grace * SECOND
+        return Policy(window, client.min_interval, until_used=until_used)
+
+
+def runtime(app: Flask | None = None) -> Runtime:
+    """The runtime of this application: for the protocol layer, endpoints and commands only."""
+    found = (app or current_app).extensions[EXTENSION]
+    assert isinstance(found, Runtime)
+    return found
