@@ -1,0 +1,76 @@
+"""Perennial: an OAuth 2.0 authorization server."""
+
+import time
+from collections.abc import Callable
+
+from flask import Flask
+from flask_migrate import Migrate
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app.core.events import LimiterDegraded
+from app.features import INSTALLED
+from app.protocol import discovery, http, server
+from app.protocol.forms import LARGEST_BODY
+from app.services.key_directory import KeyDirectory
+from app.services.keystore import Keystore
+from app.services.passwords import Passwords
+from app.services.ratelimit import open_counter
+from app.services.registry import Registry
+from app.services.runtime import EXTENSION, Runtime
+from app.services.telemetry import Telemetry
+from app.settings import Settings
+from app.store.base import ROTATIONS, configure, db, engine_config
+from app.store.schema import MIGRATIONS
+
+MOST_FAILURES = 100
+"""The largest number of failures that any limit of a feature lets pass."""
+
+
+def system_clock() -> int:
+    """UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def create_app(settings: Settings, now: Callable[[], int] = system_clock) -> Flask:
+    """The only place where the parts meet. Opens no connection and reads no key."""
+    app = Flask("perennial", static_folder=None)
+    app.config.update(engine_config(settings.sqlalchemy_url), MAX_CONTENT_LENGTH=LARGEST_BODY)
+    db.init_app(app)
+    Migrate(app, db, directory=str(MIGRATIONS))
+    run = _runtime(app, settings, now)
+    app.extensions[EXTENSION] = run
+    http.surround(app, run)
+    app.register_blueprint(server.mount(INSTALLED))
+    app.register_blueprint(discovery.blueprint(run, INSTALLED))
+    for feature in INSTALLED:
+        for blueprint in feature.blueprints:
+            app.register_blueprint(blueprint)
+        for command in feature.commands:
+            app.cli.add_command(command)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    return app
+
+
+def _runtime(app: Flask, settings: Settings, now: Callable[[], int]) -> Runtime:
+    telemetry = Telemetry(settings.log_format)
+    with app.app_context():
+        transactions, rotations = db.engine, db.engines[ROTATIONS]
+    configure(transactions, rotations)
+    directory = KeyDirectory(settings.keys_dir.absolute(), settings.keys_passphrase())
+    return Runtime(
+        settings=settings,
+        now=now,
+        transactions=transactions,
+        rotations=rotations,
+        keystore=Keystore(directory, rotations),
+        registry=Registry(rotations),
+        passwords=Passwords(),
+        failures=open_counter(
+            settings.redis_url,
+            lambda why: telemetry.publish([LimiterDegraded(why)]),
+            largest=MOST_FAILURES,
+        ),
+        telemetry=telemetry,
+    )

@@ -1,0 +1,129 @@
+"""The `perennial` command, and those of its commands that belong to no single feature."""
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+import flask_migrate
+from flask import Flask
+from flask.cli import FlaskGroup
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import create_app
+from app.demo import prepare
+from app.protocol.commands import refuse
+from app.services import readiness
+from app.services.key_directory import KeyDirectoryError
+from app.services.keystore import UnavailableError
+from app.services.runtime import Runtime, runtime
+from app.settings import Settings, SettingsError, from_environment_or_exit
+from app.store import schema
+
+GUNICORN_CONF = Path(__file__).parents[1] / "gunicorn.conf.py"
+
+
+def main() -> None:
+    """Exit 0 done, 1 refused, 2 usage or settings; one line on stderr says why."""
+    settings = from_environment_or_exit()
+    group = FlaskGroup(
+        name="perennial",
+        create_app=lambda: _application(settings),
+        add_default_commands=False,
+        add_version_option=False,
+        load_dotenv=False,
+        help="Perennial, an OAuth 2.0 authorization server.",
+    )
+    try:
+        status = group.main(standalone_mode=False)
+    except click.exceptions.Exit as end:
+        status = end.exit_code
+    except click.ClickException as error:
+        status = _complain(error.format_message(), error.exit_code)
+    except (SettingsError, UnavailableError, KeyDirectoryError) as error:
+        status = _complain(str(error), 2 if isinstance(error, SettingsError) else 1)
+    except SQLAlchemyError as error:
+        hint = "; has `perennial db upgrade` been run?" if "no such table" in str(error) else ""
+        status = _complain(f"database: {str(error).splitlines()[0]}{hint}", 1)
+    except click.Abort:
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(message: str, status: int) -> int:
+    click.echo(" ".join(message.split()), err=True)
+    return status
+
+
+def _application(settings: Settings) -> Flask:
+    app = create_app(settings)
+    for command in (db, serve, demo):
+        app.cli.add_command(command)
+    return app
+
+
+@click.group()
+def db() -> None:
+    """The database schema: upgrade, current."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Migrate the database to the schema of this version."""
+    flask_migrate.upgrade()
+    click.echo(f"database is at {schema.wanted()}")
+
+
+@db.command()
+def current() -> None:
+    """Show the database's revision; exit 1 when it is not this version's."""
+    run = runtime()
+    with run.rotations.connect() as connection:
+        present = schema.present(connection)
+    click.echo(present or "none")
+    if present != schema.wanted():
+        refuse(f"this version needs {schema.wanted()}: run `perennial db upgrade`")
+
+
+@click.command()
+@click.option("--bind", default="127.0.0.1:8000", metavar="HOST:PORT", help="Where to listen.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes; default one per core.")
+@click.option("--threads", type=click.IntRange(1, 256), default=8, help="Threads in each process.")
+@click.option("--migrate", is_flag=True, help="Run `db upgrade` first.")
+def serve(bind: str, workers: int | None, threads: int, *, migrate: bool) -> None:
+    """Serve with gunicorn. Makes the first keys; SIGTERM finishes what was accepted."""
+    if not urlsplit(f"//{bind}").port:
+        raise click.BadParameter("expected HOST:PORT", param_hint="--bind")
+    run = runtime()
+    run.settings.require_issuer()
+    if migrate:
+        flask_migrate.upgrade()
+    _demand_readiness(run)
+    run.telemetry.publish(run.ceremony().establish(run.now()))
+    run.transactions.dispose()
+    run.rotations.dispose()
+    arguments = ["--config", str(GUNICORN_CONF), "--bind", bind, "--threads", str(threads)]
+    if workers is not None:
+        arguments += ["--workers", str(workers)]
+    command = [sys.executable, "-m", "gunicorn", *arguments, "wsgi:app"]
+    os.execv(sys.executable, command)  # noqa: S606  # the same interpreter, no shell
+
+
+def _demand_readiness(run: Runtime) -> None:
+    """What `/readyz` would find wrong is said before a port is opened."""
+    with run.rotations.connect() as connection:
+        for check in (readiness.migrations(connection), readiness.clock(run, connection)):
+            if not check.ok:
+                refuse(f"{check.name}: {check.why}")
+
+
+@click.command()
+def demo() -> None:
+    """Development only: migrate, make the demo user and client, print lines to try."""
+    run = runtime()
+    if run.settings.env != "development":
+        refuse("demo data is for PERENNIAL_ENV=development only")
+    flask_migrate.upgrade()
+    run.telemetry.publish(run.ceremony().establish(run.now()))
+    click.echo(prepare(run))

@@ -1,0 +1,118 @@
+"""The commands `perennial client …`."""
+
+from typing import TypeVar
+
+import click
+
+from app.core.clients import AuthMethod, Client, Recovery
+from app.core.sessions import whole_seconds
+from app.features.clients import use_case
+from app.features.clients.use_case import Registered, Rejected, Wish
+from app.protocol.commands import json_option, note, refuse, show, table
+from app.services.runtime import runtime
+
+GRANTS = ("password", "refresh_token", "client_credentials")
+COLUMNS = ("client_id", "name", "kind", "grants", "scope", "disabled")
+
+Answer = TypeVar("Answer")
+
+
+@click.group()
+def client() -> None:
+    """Clients and resource servers: create, list, show, rotate-secret, disable."""
+
+
+def _accepted(answer: Answer | Rejected) -> Answer:
+    if isinstance(answer, Rejected):
+        refuse(answer.why)
+    return answer
+
+
+@client.command()
+@click.option("--name", required=True, help="What people call it.")
+@click.option(
+    "--grant", "grants", multiple=True, type=click.Choice(GRANTS), help="May be repeated."
+)
+@click.option("--redirect-uri", "redirect_uris", multiple=True, help="May be repeated.")
+@click.option("--origin", "origins", multiple=True, help="Browser origin (CORS). May be repeated.")
+@click.option("--scope", default="", help="Scopes it may ask for, separated by spaces.")
+@click.option(
+    "--auth-method", type=click.Choice([*AuthMethod]), help="Default: either with secret."
+)
+@click.option("--public", is_flag=True, help="Has no secret (RFC 6749 §2.1).")
+@click.option("--first-party", is_flag=True, help="Belongs to the server's owner.")
+@click.option("--min-rotation-interval", type=click.IntRange(min=0), default=0, help="Seconds.")
+@click.option("--recovery", type=click.Choice([*Recovery]), default=Recovery.WINDOW)
+@click.option("--resource-server", "resource", metavar="URI", help="Register a resource server.")
+@json_option
+def create(*, as_json: bool, auth_method: str | None, recovery: str, **wish: object) -> None:
+    """Register a client, or with --resource-server a resource server. The secret is shown once."""
+    method = None if auth_method is None else AuthMethod(auth_method)
+    asked = Wish(auth_method=method, recovery=Recovery(recovery), **wish)  # type: ignore[arg-type]
+    registered = _accepted(use_case.register(runtime(), asked))
+    if registered.deviations:
+        note(f"warning: the password grant deviates from {', '.join(registered.deviations)}")
+    _show_secret(registered, as_json=as_json)
+
+
+def _show_secret(registered: Registered, *, as_json: bool) -> None:
+    credentials = {"client_id": registered.client.client_id}
+    if registered.secret is not None:
+        credentials["client_secret"] = registered.secret
+    text = "\n".join(f"{name}: {value}" for name, value in credentials.items())
+    show(credentials, text, as_json=as_json)
+
+
+@client.command("list")
+@json_option
+def list_clients(*, as_json: bool) -> None:
+    """Every client and resource server, oldest first."""
+    rows = [_described(found) for found in use_case.everybody(runtime())]
+    show(rows, table(rows, COLUMNS), as_json=as_json)
+
+
+@client.command("show")
+@click.argument("client_id", metavar="ID")
+@json_option
+def show_client(client_id: str, *, as_json: bool) -> None:
+    """What is registered for a client; never its secret."""
+    row = _described(_accepted(use_case.find(runtime(), client_id)))
+    show(row, "\n".join(f"{name}: {value}" for name, value in row.items()), as_json=as_json)
+
+
+def _described(found: Client) -> dict[str, object]:
+    kind = "resource server" if found.resource else "public" if found.public else "confidential"
+    return {
+        "client_id": found.client_id,
+        "name": found.name,
+        "kind": kind,
+        "auth_methods": sorted(found.auth_methods),
+        "grants": sorted(found.grants),
+        "scope": found.scope,
+        "redirect_uris": list(found.redirect_uris),
+        "origins": list(found.origins),
+        "first_party": found.first_party,
+        "min_rotation_interval": whole_seconds(found.min_interval),
+        "recovery": found.recovery.value,
+        "resource": found.resource,
+        "disabled": found.disabled,
+    }
+
+
+@client.command("rotate-secret")
+@click.argument("client_id", metavar="ID")
+@click.option("--overlap", type=click.IntRange(min=0), default=0, help="Seconds both work.")
+@json_option
+def rotate_secret(client_id: str, overlap: int, *, as_json: bool) -> None:
+    """Replace a client's secret; the new one is shown once."""
+    found = _accepted(use_case.find(runtime(), client_id))
+    _show_secret(_accepted(use_case.rotate_secret(runtime(), found, overlap)), as_json=as_json)
+
+
+@client.command()
+@click.argument("client_id", metavar="ID")
+def disable(client_id: str) -> None:
+    """Refuse a client; running servers follow within five seconds."""
+    found = _accepted(use_case.find(runtime(), client_id))
+    use_case.disable(runtime(), found)
+    click.echo(f"client {client_id} disabled")

@@ -1,0 +1,180 @@
+"""Registering clients: what a registration may say, and what it is warned about."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from sqlalchemy.exc import IntegrityError
+
+from app.core import resources, scopes
+from app.core.clients import SECRET_METHODS, AuthMethod, Client, Recovery, Secrets, digest
+from app.core.sessions import SECOND
+from app.services.runtime import Runtime
+from app.store import audit, clients
+
+SECRET_PREFIX = "prn_cs_"  # noqa: S105  # what scanners look for
+PASSWORD_CLAUSES = ("rfc9700-2.4-01", "asvs5-v10-10.4.4-02")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Why a registration was not accepted, in one line."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Registered:
+    """`secret` is shown once and never stored; `deviations` are clauses the client breaks."""
+
+    client: Client
+    secret: str | None
+    deviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A registration as asked for; `min_rotation_interval` in seconds."""
+
+    name: str
+    grants: tuple[str, ...] = ()
+    redirect_uris: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    scope: str = ""
+    auth_method: AuthMethod | None = None
+    public: bool = False
+    first_party: bool = False
+    min_rotation_interval: int = 0
+    recovery: Recovery = Recovery.WINDOW
+    resource: str | None = None
+
+
+def register(run: Runtime, wish: Wish) -> Registered | Rejected:
+    why = next(_objections(run, wish), None)
+    if why is not None:
+        return Rejected(why)
+    secret = None if wish.public else _new_secret()
+    client = _client(wish, secret)
+    now = run.now()
+    try:
+        with run.transactions.begin() as connection:
+            clients.create(connection, client, now)
+            audit.record(connection, now, "client_created", {"client_id": client.client_id})
+    except IntegrityError:
+        return Rejected(f"a resource server for {wish.resource} exists already")
+    deviations = PASSWORD_CLAUSES if "password" in client.grants else ()
+    return Registered(client, secret, deviations)
+
+
+def _client(wish: Wish, secret: str | None) -> Client:
+    """Without a chosen method a confidential client may use either way of sending its secret."""
+    methods = frozenset({wish.auth_method}) if wish.auth_method else SECRET_METHODS
+    parsed = scopes.parse(wish.scope)
+    assert parsed is not None, "checked by _objections"
+    return Client(
+        client_id=secrets.token_hex(12),
+        name=wish.name,
+        auth_methods=frozenset({AuthMethod.NONE}) if wish.public else methods,
+        secrets=Secrets(None if secret is None else digest(secret.encode())),
+        grants=frozenset(wish.grants),
+        scope=" ".join(parsed),
+        redirect_uris=wish.redirect_uris,
+        origins=wish.origins,
+        first_party=wish.first_party,
+        min_interval=wish.min_rotation_interval * SECOND,
+        recovery=wish.recovery,
+        resource=wish.resource,
+    )
+
+
+def _new_secret() -> str:
+    """256 random bits behind a prefix that secret scanners can find."""
+    return SECRET_PREFIX + secrets.token_urlsafe(32)
+
+
+def _objections(run: Runtime, wish: Wish) -> Iterator[str]:
+    """Everything that is wrong with a registration; the first is told."""
+    if not wish.name.isprintable() or not wish.name.strip():
+        yield "a client needs a name"
+    if wish.resource is None:
+        yield from _objections_to_client(wish)
+    else:
+        yield from _objections_to_resource_server(wish, wish.resource)
+    if wish.min_rotation_interval > run.settings.reuse_grace:
+        grace = run.settings.reuse_grace
+        yield f"--min-rotation-interval must lie within PERENNIAL_REUSE_GRACE (0 to {grace})"
+    if scopes.parse(wish.scope) is None:
+        yield "--scope takes scopes separated by single spaces (rfc6749-A-01)"
+    for origin in wish.origins:
+        if not _is_origin(origin):
+            yield f"{origin!r} is no origin (scheme://host[:port])"
+    for uri in wish.redirect_uris:
+        if not resources.is_absolute_uri(uri):
+            yield f"{uri!r} is no absolute URI without fragment"
+
+
+def _objections_to_client(wish: Wish) -> Iterator[str]:
+    if not wish.grants:
+        yield "a client needs at least one --grant"
+    if wish.public and wish.auth_method not in {None, AuthMethod.NONE}:
+        yield "a public client has no secret to authenticate with"
+    if not wish.public and wish.auth_method is AuthMethod.NONE:
+        yield "--auth-method none is for --public clients"
+    if wish.public and "client_credentials" in wish.grants:
+        yield "a public client cannot have the client_credentials grant (rfc6749-4.4-01)"
+    if wish.public and "password" in wish.grants and not wish.first_party:
+        clauses = ", ".join(PASSWORD_CLAUSES)
+        yield f"a public client may have the password grant only with --first-party ({clauses})"
+    if wish.public and wish.recovery is Recovery.UNTIL_USED:
+        yield "--recovery until-used needs a confidential client"
+
+
+def _objections_to_resource_server(wish: Wish, uri: str) -> Iterator[str]:
+    if wish.grants or wish.public or wish.origins or wish.redirect_uris:
+        yield "a resource server takes no grants, origins or redirect URIs and has a secret"
+    if not resources.is_absolute_uri(uri):
+        yield f"{uri!r} is no absolute URI without fragment (rfc8707-2-01)"
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    shown = f"[{host}]" if ":" in host else host
+    canonical = f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
+    return bool(host) and parts.scheme in {"http", "https"} and text == canonical
+
+
+def find(run: Runtime, client_id: str) -> Client | Rejected:
+    with run.rotations.connect() as connection:
+        client = clients.find(connection, client_id)
+    return Rejected(f"there is no client {client_id}") if client is None else client
+
+
+def everybody(run: Runtime) -> list[Client]:
+    with run.rotations.connect() as connection:
+        return clients.everybody(connection)
+
+
+def rotate_secret(run: Runtime, client: Client, overlap: int) -> Registered | Rejected:
+    """A new secret; the one before works for `overlap` seconds more."""
+    if client.public:
+        return Rejected("a public client has no secret")
+    secret, now = _new_secret(), run.now()
+    hashed = digest(secret.encode())
+    with run.transactions.begin() as connection:
+        clients.replace_secret(connection, client, hashed, now + overlap * SECOND)
+        facts = {"client_id": client.client_id}
+        audit.record(connection, now, "client_secret_rotated", facts)
+    return Registered(replace(client, secrets=Secrets(hashed)), secret)
+
+
+def disable(run: Runtime, client: Client) -> None:
+    now = run.now()
+    with run.transactions.begin() as connection:
+        clients.disable(connection, client.client_id, now)
+        audit.record(connection, now, "client_disabled", {"client_id": client.client_id})

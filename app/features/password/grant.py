@@ -1,0 +1,35 @@
+"""`grant_type=password` (RFC 6749 §4.3), HTTP side. RFC 9700 §2.4 forbids the grant; it is here
+for first-party clients that an operator registered with it, and can be switched off.
+"""
+
+import unicodedata
+
+from authlib.oauth2.rfc6749 import UnsupportedGrantTypeError
+from authlib.oauth2.rfc6749.grants import ResourceOwnerPasswordCredentialsGrant
+
+from app.core.clients import Client
+from app.core.outcomes import Outcome
+from app.features.password.use_case import GRANT, Attempt, sign_in_with_password
+from app.protocol.forms import Form
+from app.protocol.grant import TokenGrant, address, user_agent
+from app.protocol.sign_in import Device
+from app.services.runtime import Runtime, runtime
+
+
+class Password(TokenGrant, ResourceOwnerPasswordCredentialsGrant):
+    GRANT_TYPE = GRANT
+
+    def validate_token_request(self) -> None:
+        if runtime().settings.password_grant == "off":  # noqa: S105  # a setting
+            raise UnsupportedGrantTypeError(GRANT)
+        super().validate_token_request()
+
+    def exchange(self, run: Runtime, client: Client, form: Form) -> Outcome:
+        attempt = Attempt(
+            username=unicodedata.normalize("NFC", form.required("username")),
+            password=form.required("password"),
+            scope=form.values.get("scope"),
+            resources=form.resources,
+            device=Device(user_agent=user_agent(), address=address()),
+        )
+        return sign_in_with_password(run, client, attempt)

@@ -1,0 +1,214 @@
+"""One refresh: read, judge, sign, swap. What the rules decide is in `core.rotation`.
+
+Everything that can fail happens before the swap, and no lock is held while signing. The swap is
+the commit; a session that must end for reuse is ended and committed before it is refused.
+"""
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from app.core import rotation, scopes, sessions
+from app.core.binding import Binding
+from app.core.clients import Client
+from app.core.events import Refreshed, RefreshHealed, RefreshRefused, ReuseDetected
+from app.core.outcomes import ErrorCode, Issued, Outcome, Refused
+from app.core.refresh_token import Availability, RefreshToken, Ring, parse
+from app.core.resources import narrow
+from app.core.rotation import Heal, Policy, Presented, Refusal, Refuse, Repeat, Reuse, Rotate, Rule
+from app.core.sessions import EndReason, Session, State, whole_seconds
+from app.protocol import issuance
+from app.protocol.issuance import AccessToken
+from app.protocol.responses import busy
+from app.services.runtime import Runtime
+from app.store import audit
+from app.store import sessions as rows
+from app.store.sessions import Swap
+
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Request:
+    """What a client sends; `key` is the Idempotency-Key, if there is one."""
+
+    token: str
+    scope: str | None = None
+    resources: tuple[str, ...] = ()
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Inquiry:
+    """A request with everything it is judged by, but for the row and the time."""
+
+    run: Runtime
+    client: Client
+    request: Request
+    token: RefreshToken
+    ring: Ring
+    policy: Policy
+
+
+def refresh(run: Runtime, client: Client, request: Request) -> Outcome:
+    """Any answer but `Issued` leaves the presented token usable, reuse excepted."""
+    token = parse(request.token)
+    if token is None:
+        return _refused(client, None, Refuse(Rule.R0_MALFORMED, Refusal.MALFORMED))
+    inquiry = Inquiry(run, client, request, token, run.ring(), run.policy(client))
+    for _ in range(ATTEMPTS):
+        outcome = _attempt(inquiry)
+        if outcome is not None:
+            return outcome
+    return busy()
+
+
+def _attempt(inquiry: Inquiry) -> Outcome | None:
+    """One look at the row and what follows from it; None when the row moved meanwhile."""
+    run = inquiry.run
+    with run.rotations.connect() as connection:
+        session = rows.find(connection, inquiry.token.sid)
+        now = run.now()
+        request = inquiry.request
+        presented = rotation.present(
+            inquiry.token,
+            inquiry.ring,
+            session,
+            inquiry.client.client_id,
+            key=request.key,
+            scope=request.scope,
+            wanted=request.resources,
+        )
+        verdict = rotation.judge(session, presented, now, inquiry.policy)
+        if isinstance(verdict, Refuse):
+            return _refused(inquiry.client, session, verdict)
+        assert session is not None, "an unknown session is refused"
+        if isinstance(verdict, Repeat):
+            return _issued(inquiry, session, _signed(inquiry, session, now), now, verdict.rule)
+        if isinstance(verdict, Rotate | Heal):
+            return _swapped(connection, inquiry, session, presented, verdict, now)
+    return _ended(inquiry, session, verdict, now)
+
+
+def _swapped(
+    connection: Connection,
+    inquiry: Inquiry,
+    session: Session,
+    presented: Presented,
+    verdict: Rotate | Heal,
+    now: int,
+) -> Outcome | None:
+    access = _signed(inquiry, session, now)
+    swap = Swap(
+        from_generation=session.generation,
+        to_generation=verdict.to_generation,
+        secret_id=inquiry.ring.active,
+        rotated_at=now,
+        key_hash=rotation.remembered_key(session, presented),
+        idle_expires_at=sessions.idle_end(now, session.idle_ttl, session.expires_at),
+    )
+    write = rows.rotate if isinstance(verdict, Rotate) else rows.heal
+    if not write(connection, session.sid, swap):
+        return _overtaken(connection, inquiry, verdict, access, now)
+    rotated = replace(
+        session,
+        generation=swap.to_generation,
+        secret_id=swap.secret_id,
+        idle_expires_at=swap.idle_expires_at,
+    )
+    return _issued(inquiry, rotated, access, now, verdict.rule)
+
+
+def _overtaken(
+    connection: Connection,
+    inquiry: Inquiry,
+    verdict: Rotate | Heal,
+    access: AccessToken,
+    first_read: int,
+) -> Issued | None:
+    """Somebody else swapped between our read and our write. The token was current when we read,
+    so it gets the current one, unless that was longer than W ago or the session has ended.
+    """
+    if isinstance(verdict, Heal) or inquiry.policy.window == 0:
+        return None
+    session = rows.find(connection, inquiry.token.sid)
+    now = inquiry.run.now()
+    if session is None or now - first_read > inquiry.policy.window:
+        return None
+    derivable = inquiry.ring.availability(session.secret_id) is Availability.HELD
+    if not derivable or sessions.state(session, now) is not State.LIVE:
+        return None
+    return _issued(inquiry, session, access, now, verdict.rule)
+
+
+def _signed(inquiry: Inquiry, session: Session, now: int) -> AccessToken:
+    """The access token may be narrower than the session; the session never changes (I12)."""
+    scope = scopes.narrow(inquiry.request.scope, session.scope)
+    resources = narrow(inquiry.request.resources, session.resources)
+    assert scope is not None, "rule R3 has passed"
+    assert resources is not None, "rule R3 has passed"
+    return issuance.for_session(inquiry.run, session, scope, resources, now)
+
+
+def _issued(
+    inquiry: Inquiry, session: Session, access: AccessToken, now: int, rule: Rule
+) -> Issued:
+    """Answer with the token of the row's generation (I4)."""
+    facts = (session.public_id, session.client_id)
+    events: tuple[Refreshed | RefreshHealed, ...]
+    events = (Refreshed(*facts, generation=session.generation, rule=rule),)
+    if rule is Rule.R8_AHEAD:
+        events += (RefreshHealed(*facts, generation=session.generation),)
+    return Issued(
+        access_token=access.text,
+        expires_in=access.expires_in,
+        scope=access.scope,
+        refresh_token=inquiry.ring.mint(
+            session.secret_id, session.sid, session.salt, session.generation
+        ),
+        refresh_token_timeout=whole_seconds(session.idle_expires_at - now),
+        authorization_expires_in=whole_seconds(session.expires_at - now),
+        events=events,
+    )
+
+
+def _ended(inquiry: Inquiry, session: Session, reuse: Reuse, now: int) -> Refused:
+    """Rule R7: the end of the session is committed before anybody hears of it."""
+    run, client_id = inquiry.run, inquiry.client.client_id
+    event = ReuseDetected(session.public_id, client_id, session.user_id, reuse.behind_by)
+    purge_at = sessions.purge_time(now, run.access_ttl)
+    with run.transactions.begin() as connection:
+        if rows.revoke(connection, session.sid, now, EndReason.REUSE, purge_at):
+            facts = {
+                "session": session.public_id,
+                "client_id": client_id,
+                "user_id": session.user_id,
+                "detail": f"generation {inquiry.token.generation}, {reuse.behind_by} behind",
+            }
+            audit.record(connection, now, event.name, facts)
+    return Refused(error=ErrorCode.INVALID_GRANT, reason=State.REUSED, events=(event,))
+
+
+def _refused(client: Client, session: Session | None, refuse: Refuse) -> Refused:
+    why = refuse.why if refuse.state is None else refuse.state
+    event = RefreshRefused(
+        client=client.client_id,
+        session="" if session is None else session.public_id,
+        rule=refuse.rule,
+        why=why,
+    )
+    if refuse.rule is Rule.R1C_SECRET_AWAITED:
+        return replace(busy(), events=(event,))
+    return Refused(error=_error(session, refuse), reason=refuse.state, events=(event,))
+
+
+def _error(session: Session | None, refuse: Refuse) -> ErrorCode:
+    match refuse.why:
+        case Refusal.SCOPE_TOO_WIDE:
+            return ErrorCode.INVALID_SCOPE
+        case Refusal.RESOURCE_TOO_WIDE:
+            return ErrorCode.INVALID_TARGET
+        case Refusal.PROOF_FAILED if session is not None and session.binding is Binding.JKT:
+            return ErrorCode.INVALID_DPOP_PROOF
+        case _:
+            return ErrorCode.INVALID_GRANT

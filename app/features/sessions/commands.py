@@ -1,0 +1,100 @@
+"""The commands `perennial session …`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from app.core import sessions as rules
+from app.core.sessions import EndReason, Session, State, whole_seconds
+from app.protocol.commands import json_option, refuse, show, table
+from app.protocol.sign_out import end_everything, end_session
+from app.services.runtime import Runtime, runtime
+from app.store import sessions, users
+
+COLUMNS = ("id", "state", "username", "client_id", "created_at", "last_seen_at", "device_name")
+
+
+@click.group()
+def session() -> None:
+    """Sessions: list, show, revoke."""
+
+
+@session.command("list")
+@click.option("--user", "username", help="Only those of this user.")
+@click.option("--client", "client_id", help="Only those at this client.")
+@json_option
+def list_sessions(username: str | None, client_id: str | None, *, as_json: bool) -> None:
+    """Sessions, newest first. Times are UTC epoch seconds, durations seconds."""
+    run = runtime()
+    with run.rotations.connect() as connection:
+        found = sessions.listing(connection, username=username, client_id=client_id)
+    rows = [_described(run, *entry) for entry in found]
+    show(rows, table(rows, COLUMNS), as_json=as_json)
+
+
+@session.command("show")
+@click.argument("public_id", metavar="ID")
+@json_option
+def show_session(public_id: str, *, as_json: bool) -> None:
+    """One session, with why it is over if it is."""
+    run = runtime()
+    with run.rotations.connect() as connection:
+        found = sessions.listing(connection, public_id=public_id)
+    if not found:
+        refuse(f"there is no session {public_id}")
+    row = _described(run, *found[0])
+    show(row, "\n".join(f"{name}: {value}" for name, value in row.items()), as_json=as_json)
+
+
+def _described(run: Runtime, session: Session, extra: Mapping[str, Any]) -> dict[str, object]:
+    now = run.now()
+    state = rules.state(session, now)
+    live = state is State.LIVE
+    idle_left, left = session.idle_expires_at - now, session.expires_at - now
+    return {
+        "id": session.public_id,
+        "state": state.value,
+        "end_reason": session.revoke_reason,
+        "username": extra["username"],
+        "user_id": session.user_id,
+        "client_id": session.client_id,
+        "scope": session.scope,
+        "created_at": whole_seconds(extra["created_at"]),
+        "last_seen_at": whole_seconds(extra["last_seen_at"]),
+        "age": whole_seconds(now - extra["created_at"]),
+        "refresh_token_timeout": whole_seconds(idle_left) if live else 0,
+        "authorization_expires_in": whole_seconds(left) if live else 0,
+        "generation": session.generation,
+        "remember_me": extra["remember_me"],
+        "device_name": extra["device_name"],
+        "user_agent": extra["user_agent"],
+        "ip": extra["ip"],
+    }
+
+
+@session.command()
+@click.argument("public_id", metavar="ID")
+def revoke(public_id: str) -> None:
+    """End one session."""
+    run = runtime()
+    with run.rotations.connect() as connection:
+        found = sessions.find_public(connection, public_id)
+    if found is None:
+        refuse(f"there is no session {public_id}")
+    events = end_session(run, found, EndReason.OPERATOR)
+    run.telemetry.publish(events)
+    click.echo(f"session {public_id} {'ended' if events else 'had ended already'}")
+
+
+@session.command("revoke-all")
+@click.option("--user", "username", required=True, help="Whose sessions to end.")
+def revoke_all(username: str) -> None:
+    """End every session of a user."""
+    run = runtime()
+    with run.rotations.connect() as connection:
+        user = users.find_by_name(connection, username)
+    if user is None:
+        refuse(f"there is no user {username!r}")
+    ended = end_everything(run, user, EndReason.SIGN_OUT_EVERYWHERE)
+    click.echo(f"{ended} sessions of {username} ended")

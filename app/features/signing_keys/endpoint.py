@@ -1,0 +1,30 @@
+"""GET /.well-known/jwks.json (RFC 7517): the public halves of the keys that sign or may soon."""
+
+import json
+from hashlib import sha256
+
+from flask import Blueprint, Response
+from flask import request as http
+
+from app.services.keystore import UnavailableError
+from app.services.runtime import runtime
+
+PATH = "/.well-known/jwks.json"
+
+blueprint = Blueprint("signing_keys", __name__)
+
+
+@blueprint.get(PATH)
+def jwks() -> Response:
+    run = runtime()
+    published = run.keystore.published(run.now())
+    if not published:
+        raise UnavailableError("no signing key has been made yet")
+    keys = [dict(jwk) for jwk in published.values()]
+    body = json.dumps({"keys": keys}, separators=(",", ":"))
+    answer = Response(body, content_type="application/json")
+    answer.cache_control.public = True
+    answer.cache_control.max_age = run.settings.jwks_max_age
+    answer.set_etag(sha256(body.encode()).hexdigest()[:32])
+    answer.make_conditional(http)
+    return answer

@@ -1,0 +1,76 @@
+"""The commands `perennial user …`."""
+
+import sys
+from typing import TypeVar
+
+import click
+
+from app.features.users import use_case
+from app.features.users.use_case import Rejected
+from app.protocol.commands import json_option, refuse, show
+from app.services.runtime import runtime
+from app.store.users import User
+
+Answer = TypeVar("Answer")
+
+
+@click.group()
+def user() -> None:
+    """People who sign in: create, disable, enable, set a password."""
+
+
+def _accepted(answer: Answer | Rejected) -> Answer:
+    if isinstance(answer, Rejected):
+        refuse(answer.why)
+    return answer
+
+
+def _password() -> str:
+    """The password on standard input, without its line ending."""
+    text = sys.stdin.read()
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _found(name: str) -> User:
+    return _accepted(use_case.find(runtime(), name))
+
+
+@user.command()
+@click.argument("name")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--email", help="Where the person can be reached.")
+@json_option
+def create(name: str, email: str | None, *, password_stdin: bool, as_json: bool) -> None:
+    """Create a user."""
+    password = _password() if password_stdin else None
+    made = _accepted(use_case.create(runtime(), name, email, password))
+    show(
+        {"user_id": made.id, "username": made.username},
+        f"user {made.username} created with id {made.id}",
+        as_json=as_json,
+    )
+
+
+@user.command()
+@click.argument("name")
+def disable(name: str) -> None:
+    """Refuse the user and end every session of theirs."""
+    ended = use_case.disable(runtime(), _found(name))
+    click.echo(f"user {name} disabled, {ended} sessions ended")
+
+
+@user.command()
+@click.argument("name")
+def enable(name: str) -> None:
+    """Let the user sign in again."""
+    use_case.enable(runtime(), _found(name))
+    click.echo(f"user {name} enabled")
+
+
+@user.command("set-password")
+@click.argument("name")
+@click.option("--password-stdin", is_flag=True, required=True, help="Read it from standard input.")
+def set_password(name: str, *, password_stdin: bool) -> None:  # noqa: ARG001  # says where from
+    """Change the password and end every session of the user."""
+    ended = _accepted(use_case.set_password(runtime(), _found(name), _password()))
+    click.echo(f"password of {name} changed, {ended} sessions ended")

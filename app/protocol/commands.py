@@ -1,0 +1,40 @@
+"""What the commands share: JSON or text on stdout, one line on stderr when something is refused."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+CALLED_AT = int(time.time() * 1000)  # noqa: TID251  # when this process began, before any work
+"""UTC milliseconds; tells calls that overlap from calls that follow each other."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def json_option(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def show(payload: object, text: str, *, as_json: bool) -> None:
+    click.echo(json.dumps(payload, indent=2) if as_json else text)
+
+
+def refuse(message: str) -> NoReturn:
+    """Exit with status 1 and one line on stderr."""
+    raise click.ClickException(message)
+
+
+def note(message: str) -> None:
+    click.echo(message, err=True)
+
+
+def table(rows: list[dict[str, object]], columns: tuple[str, ...]) -> str:
+    """Rows as aligned text, the column names first."""
+    lines = [columns, *(tuple(str(row[name] or "") for name in columns) for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,49 @@
+"""Cross-origin access (Fetch standard), as CONTRACT §3 draws the line: public documents for any
+origin, token requests for registered origins, pages for none. Never with credentials.
+"""
+
+from collections.abc import Callable
+
+from flask import Request, Response
+
+ANY_ORIGIN = ("/.well-known/",)
+REGISTERED = frozenset(
+    {"/oauth/token", "/oauth/revoke", "/oauth/par", "/oauth/device_authorization"}
+)
+ALLOWED = "Authorization, Content-Type, DPoP, Idempotency-Key, X-Requested-With, X-Session-Mode"
+EXPOSED = "Retry-After, Date, DPoP-Nonce, WWW-Authenticate"
+PREFLIGHT_SECONDS = 600
+
+
+def is_preflight(request: Request) -> bool:
+    return (
+        request.method == "OPTIONS"
+        and "Origin" in request.headers
+        and "Access-Control-Request-Method" in request.headers
+        and _applies(request.path)
+    )
+
+
+def _applies(path: str) -> bool:
+    return path in REGISTERED or path.startswith(ANY_ORIGIN)
+
+
+def allow(request: Request, response: Response, is_registered: Callable[[str], bool]) -> None:
+    """Add the headers that this origin is due, if any."""
+    if not _applies(request.path):
+        return
+    if request.path.startswith(ANY_ORIGIN):
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        method = "GET"
+    else:
+        response.vary.add("Origin")
+        origin = request.headers.get("Origin")
+        if origin is None or not is_registered(origin):
+            return
+        response.headers["Access-Control-Allow-Origin"] = origin
+        method = "POST"
+    response.headers["Access-Control-Expose-Headers"] = EXPOSED
+    if request.method == "OPTIONS":
+        response.headers["Access-Control-Allow-Methods"] = method
+        response.headers["Access-Control-Allow-Headers"] = ALLOWED
+        response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)

@@ -1,0 +1,96 @@
+"""Strict parameters: from the body only, each once, well-formed UTF-8 (RFC 6749 §3.2, App. A, B)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from urllib.parse import parse_qsl
+
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from flask import Request
+
+LARGEST_BODY = 64 * 1024
+MOST_PARAMETERS = 100
+REPEATABLE = frozenset({"resource"})
+
+_FORM = "application/x-www-form-urlencoded"
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+# UNICODECHARNOCRLF of RFC 6749 Appendix A: no controls but the tab, no surrogates, no U+FFFE/FFFF.
+_TEXT = re.compile("[\t\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
+_IDEMPOTENCY_KEY = re.compile(r'"?([\x21\x23-\x2B\x2D-\x5B\x5D-\x7E]{16,128})"?')
+
+
+class MalformedError(InvalidRequestError):
+    """`why` is for the operator; the wire says that the request is malformed."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Form:
+    """The parameters of a request. An empty value counts as absent (RFC 6749 §3.2)."""
+
+    values: Mapping[str, str]
+    resources: tuple[str, ...] = field(default=())
+
+    def required(self, name: str) -> str:
+        value = self.values.get(name)
+        if value is None:
+            raise MalformedError(f"missing_{name}")
+        return value
+
+
+def read(request: Request) -> Form:
+    """Read the form of a POST request, or raise `MalformedError`."""
+    if request.query_string:
+        raise MalformedError("query_string")
+    if (
+        request.mimetype != _FORM
+        or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8"
+    ):
+        raise MalformedError("content_type")
+    return parse(request.get_data(cache=False))
+
+
+def parse(body: bytes) -> Form:
+    try:
+        text = body.decode("utf-8")
+        if _BAD_ESCAPE.search(text):
+            raise MalformedError("percent_escape")
+        pairs = parse_qsl(
+            text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS
+        )
+    except UnicodeDecodeError as error:
+        raise MalformedError("not_utf8") from error
+    except ValueError as error:
+        raise MalformedError("too_many_parameters") from error
+    return _collect(pairs)
+
+
+def _collect(pairs: list[tuple[str, str]]) -> Form:
+    values: dict[str, str] = {}
+    resources: list[str] = []
+    for name, value in pairs:
+        if not _TEXT.fullmatch(value):
+            raise MalformedError("control_character")
+        if name in REPEATABLE:
+            resources.append(value)
+        elif name in values:
+            raise MalformedError("repeated_parameter")
+        else:
+            values[name] = value
+    present = {name: value for name, value in values.items() if value}
+    return Form(MappingProxyType(present), tuple(uri for uri in resources if uri))
+
+
+def idempotency_key(header: str | None) -> str | None:
+    """The key of an `Idempotency-Key` header, quoted or bare; raises when it is neither."""
+    if header is None:
+        return None
+    key = _IDEMPOTENCY_KEY.fullmatch(header.strip())
+    quotes = header.count('"')
+    if key is None or quotes not in {0, 2}:
+        raise MalformedError("idempotency_key")
+    return key[1]

@@ -1,0 +1,102 @@
+"""What surrounds every request: its id, its log line, CORS, and an answer for whatever fails."""
+
+import re
+import secrets
+import time
+
+from flask import Flask, Response, g
+from flask import request as http
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException
+
+from app.core.events import DatabaseUnavailable, Event, RequestRefused, SigningUnavailable
+from app.core.outcomes import ErrorCode, Refused
+from app.protocol import cors
+from app.protocol.grant import address
+from app.protocol.responses import busy, refusal, response
+from app.services.keystore import UnavailableError
+from app.services.runtime import Runtime
+from app.services.telemetry import request_id
+from app.settings import SettingsError
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
+RETRY_SECONDS = 1
+
+
+def surround(app: Flask, run: Runtime) -> None:
+    """Install hooks and error handlers."""
+    app.before_request(lambda: _begin(run))
+    app.after_request(lambda answer: _end(run, answer))
+    app.register_error_handler(HTTPException, lambda error: _refused(run, error))
+    app.register_error_handler(SQLAlchemyError, lambda error: _database_failed(run, error))
+    app.register_error_handler(UnavailableError, lambda error: _cannot_sign(run, error))
+    app.register_error_handler(SettingsError, lambda error: _cannot_sign(run, error))
+    app.register_error_handler(Exception, lambda error: _failed(run, error))
+
+
+def _begin(run: Runtime) -> Response | None:
+    g.began = time.perf_counter()
+    sent = http.headers.get("X-Request-ID", "")
+    # Only a proxy of ours may name a request; a stranger could forge lines of another one.
+    trusted = run.settings.trusted_proxies > 0 and _REQUEST_ID.fullmatch(sent)
+    g.request_id = sent if trusted else secrets.token_hex(8)
+    request_id.set(g.request_id)
+    return Response(status=204) if cors.is_preflight(http) else None
+
+
+def _end(run: Runtime, answer: Response) -> Response:
+    cors.allow(http, answer, lambda origin: _is_origin(run, origin))
+    answer.headers["X-Request-ID"] = g.request_id
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    milliseconds = (time.perf_counter() - g.began) * 1000
+    run.telemetry.access(http.method, http.path, answer.status_code, milliseconds, address())
+    return answer
+
+
+def _is_origin(run: Runtime, origin: str) -> bool:
+    """A database that is away must not turn one answer into another."""
+    try:
+        return run.registry.is_origin(origin, run.now())
+    except SQLAlchemyError:
+        return False
+
+
+def _answer(run: Runtime, refused: Refused, *events: Event, status: int | None = None) -> Response:
+    run.telemetry.publish(events)
+    return response(refusal(refused, run.settings.issuer or "", status))
+
+
+def _refused(run: Runtime, error: HTTPException) -> Response:
+    """404, 405, 413 and their kind: the framework's status, our body."""
+    status = error.code or 500
+    event = RequestRefused(error=ErrorCode.INVALID_REQUEST, why=f"http_{status}")
+    answer = _answer(run, Refused(error=ErrorCode.INVALID_REQUEST), event, status=status)
+    allowed = getattr(error, "valid_methods", None)
+    if allowed:
+        answer.headers["Allow"] = ", ".join(sorted(allowed))
+    return answer
+
+
+def _database_failed(run: Runtime, error: SQLAlchemyError) -> Response:
+    """Busy, gone, full or ambiguous: never `invalid_grant`; the same request may be repeated."""
+    if not _outage(error):
+        return _failed(run, error)
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    why = f"{type(cause).__name__}: {cause}".splitlines()[0]
+    return _answer(run, busy(RETRY_SECONDS), DatabaseUnavailable(why=why))
+
+
+def _outage(error: SQLAlchemyError) -> bool:
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def _cannot_sign(run: Runtime, error: Exception) -> Response:
+    return _answer(run, busy(RETRY_SECONDS), SigningUnavailable(why=str(error)))
+
+
+def _failed(run: Runtime, error: Exception) -> Response:
+    run.telemetry.failure("unexpected_error", error)
+    return _answer(run, Refused(error=ErrorCode.SERVER_ERROR))

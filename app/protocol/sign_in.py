@@ -1,0 +1,118 @@
+"""How a session begins: shared by every grant that a person stands behind."""
+
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from app.core import sessions as rules
+from app.core.binding import Binding
+from app.core.clients import Client
+from app.core.events import SignedIn
+from app.core.outcomes import Issued
+from app.core.refresh_token import SALT_BYTES, SID_BYTES
+from app.core.sessions import Channel, Session, whole_seconds
+from app.protocol import issuance
+from app.protocol.requested import Coverage
+from app.services.runtime import Runtime
+from app.store import sessions
+from app.store.users import User
+
+REFRESH_GRANT = "refresh_token"
+FIRST_GENERATION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What a session shows its owner about where it was begun. All three may be empty."""
+
+    user_agent: str = ""
+    address: str = ""
+    name: str = ""
+
+
+def draft(run: Runtime, client: Client, user: User, covered: Coverage, now: int) -> Session:
+    """A session that is about to begin, not stored yet. Raises `UnavailableError`."""
+    ends = rules.ends(now, run.lifetimes)
+    return Session(
+        sid=secrets.token_bytes(SID_BYTES),
+        public_id=secrets.token_hex(16),
+        salt=secrets.token_bytes(SALT_BYTES),
+        secret_id=run.ring().active,
+        generation=FIRST_GENERATION,
+        rotated_at=now,
+        rotation_key_hash=None,
+        idle_ttl=run.lifetimes.idle,
+        idle_expires_at=ends.idle,
+        expires_at=ends.absolute,
+        revoked_at=None,
+        revoke_reason=None,
+        client_id=client.client_id,
+        user_id=user.id,
+        user_epoch=user.auth_epoch,
+        scope=covered.scope,
+        resource=" ".join(covered.resources),
+        binding=Binding.NONE,
+        channel=Channel.BODY,
+        auth_time=now,
+        current_epoch=user.auth_epoch,
+        user_disabled_at=None,
+    )
+
+
+def tokens(run: Runtime, client: Client, session: Session, now: int, grant: str) -> Issued:
+    """The first tokens. A refresh token only for clients that may use it (RFC 6749 §5.1)."""
+    access = issuance.for_session(run, session, session.scope, session.resources, now)
+    event = SignedIn(session.public_id, session.client_id, session.user_id, grant)
+    if REFRESH_GRANT not in client.grants:
+        return Issued(
+            access_token=access.text,
+            expires_in=access.expires_in,
+            scope=session.scope,
+            authorization_expires_in=whole_seconds(session.expires_at - now),
+            events=(event,),
+        )
+    return Issued(
+        access_token=access.text,
+        expires_in=access.expires_in,
+        scope=session.scope,
+        refresh_token=run.ring().mint(
+            session.secret_id, session.sid, session.salt, session.generation
+        ),
+        refresh_token_timeout=whole_seconds(session.idle_expires_at - now),
+        authorization_expires_in=whole_seconds(session.expires_at - now),
+        events=(event,),
+    )
+
+
+def store(connection: Connection, run: Runtime, session: Session, device: Device) -> None:
+    """Write the row, in the caller's transaction."""
+    sessions.create(
+        connection,
+        {
+            "sid": session.sid,
+            "public_id": session.public_id,
+            "salt": session.salt,
+            "secret_id": session.secret_id,
+            "gen": session.generation,
+            "rotated_at": session.rotated_at,
+            "idle_ttl": session.idle_ttl,
+            "idle_expires_at": session.idle_expires_at,
+            "expires_at": session.expires_at,
+            "purge_at": rules.purge_time(session.expires_at, run.access_ttl),
+            "client_id": session.client_id,
+            "user_id": session.user_id,
+            "user_epoch": session.user_epoch,
+            "scope": session.scope,
+            "resource": session.resource,
+            "binding": session.binding,
+            "channel": session.channel,
+            "auth_time": session.auth_time,
+            "remember_me": False,
+            "device_name": device.name[:64] or None,
+            "user_agent": device.user_agent[:200] or None,
+            "ip": device.address[:45] or None,
+            "created_at": session.auth_time,
+            "last_seen_at": session.auth_time,
+        },
+    )

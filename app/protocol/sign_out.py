@@ -1,0 +1,46 @@
+"""Ending sessions on somebody's behalf: one, or all of a person's."""
+
+from app.core.events import Event, SessionEnded
+from app.core.sessions import EndReason, Session, purge_time
+from app.services.runtime import Runtime
+from app.store import audit, sessions, users
+from app.store.users import User
+
+
+def end_everything(
+    run: Runtime, user: User, reason: EndReason, values: dict[str, object] | None = None
+) -> int:
+    """Log out everywhere: the epoch moves, and after that commit none of the person's sessions
+    lives. The rows are marked afterwards, in batches; an interruption leaves them ended all the
+    same. `values` are written to the person's row with the epoch. Returns how many were marked.
+    """
+    now = run.now()
+    with run.transactions.begin() as connection:
+        users.change(connection, user.id, values or {})
+        audit.record(connection, now, "user_sessions_ended", {"user_id": user.id, "detail": reason})
+    total = 0
+    while True:
+        purge_at = purge_time(now, run.access_ttl)
+        with run.transactions.begin() as connection:
+            marked = sessions.mark_ended(connection, user.id, now, reason, purge_at)
+        total += marked
+        if not marked:
+            return total
+
+
+def end_session(run: Runtime, session: Session, reason: EndReason) -> tuple[Event, ...]:
+    """End one session for an operator; nothing happens to one that has ended."""
+    now = run.now()
+    purge_at = purge_time(now, run.access_ttl)
+    event = SessionEnded(session.public_id, session.client_id, session.user_id, reason)
+    with run.transactions.begin() as connection:
+        if not sessions.revoke(connection, session.sid, now, reason, purge_at):
+            return ()
+        facts = {
+            "session": session.public_id,
+            "client_id": session.client_id,
+            "user_id": session.user_id,
+            "detail": reason,
+        }
+        audit.record(connection, now, event.name, facts)
+    return (event,)

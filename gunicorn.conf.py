@@ -1,0 +1,34 @@
+"""gunicorn as Perennial runs it: threads for keep-alive, one loaded application forked to all."""
+
+import os
+from typing import Any
+
+from app.services.runtime import runtime
+from app.services.telemetry import library_logging
+from app.settings import from_environment_or_exit
+
+settings = from_environment_or_exit()
+
+bind = "127.0.0.1:8000"
+workers = os.cpu_count() or 1
+worker_class = "gthread"
+threads = 8
+# Loaded once before the fork: private keys and failure counters are then shared by all workers.
+preload_app = True
+keepalive = 75
+# Nothing but HTTP talks to the server.
+control_socket_disable = True
+timeout = 30
+# Every request is short; this is what a busy database may take before it gives up.
+graceful_timeout = 30
+limit_request_line = 4094
+limit_request_fields = 64
+forwarded_allow_ips = "127.0.0.1,::1"
+logconfig_dict = library_logging(settings.log_format)
+
+
+def post_fork(server: Any, worker: Any) -> None:  # noqa: ANN401, ARG001  # gunicorn's hook
+    """A database connection belongs to the process that opened it."""
+    run = runtime(worker.app.wsgi())
+    run.transactions.dispose(close=False)
+    run.rotations.dispose(close=False)
