@@ -1,0 +1,139 @@
+"""What every test may ask for. Servers start when the first test asks and end with the run."""
+
+import ipaddress
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import PostgreSQL, RedisServer
+from tests.site import Site, Template
+
+MakeSite = Callable[..., Site]
+
+# --- the closed network ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session", autouse=True)
+def closed_network() -> Iterator[None]:
+    """No test leaves the machine: connections reach loopback and unix sockets only."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, _only_home(getattr(socket.socket, name)))
+        yield
+
+
+def _only_home(connect):
+    def guarded(self, address):
+        if self.family != socket.AF_UNIX and not _is_loopback(address[0]):
+            # Not an OSError: code that survives a lost network must not survive this.
+            raise RuntimeError(f"the tests have no network: connection to {address!r} refused")
+        return connect(self, address)
+
+    return guarded
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+# --- servers --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    server = PostgreSQL()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    server = RedisServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh, empty database on each of the two systems."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'perennial.db'}"
+        return
+    server = request.getfixturevalue("postgresql")
+    url = server.create_database()
+    yield url
+    server.drop_database(url)
+
+
+# --- the product: app, clock, client … ------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    folder = tmp_path_factory.mktemp("sqlite-template")
+    return Template(f"sqlite:///{folder / 'perennial.db'}", folder)
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(
+    postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory
+) -> Template:
+    return Template(postgresql.create_database(), tmp_path_factory.mktemp("postgresql-template"))
+
+
+@pytest.fixture
+def make_sqlite_site(sqlite_template: Template, tmp_path: Path) -> Iterator[MakeSite]:
+    """Sites on one fresh SQLite database; call it again for a second host on the same data."""
+    file = tmp_path / "site.db"
+    shutil.copyfile(sqlite_template.database_url.removeprefix("sqlite:///"), file)
+    yield from _maker(f"sqlite:///{file}", sqlite_template.copy_keys(tmp_path))
+
+
+@pytest.fixture
+def make_postgresql_site(
+    postgresql: PostgreSQL, postgresql_template: Template, tmp_path: Path
+) -> Iterator[MakeSite]:
+    url = postgresql.create_database(like=postgresql_template.database_url)
+    yield from _maker(url, postgresql_template.copy_keys(tmp_path))
+    postgresql.drop_database(url)
+
+
+def _maker(url: str, keys: Path) -> Iterator[MakeSite]:
+    made: list[Site] = []
+
+    def make(**settings: Any) -> Site:
+        made.append(Site(url, keys, **settings))
+        return made[-1]
+
+    yield make
+    for site in made:
+        site.close()
+
+
+@pytest.fixture
+def make_site(make_sqlite_site: MakeSite) -> MakeSite:
+    """For what does not depend on the database: SQLite, because it is quicker."""
+    return make_sqlite_site
+
+
+@pytest.fixture
+def site(make_site: MakeSite) -> Site:
+    return make_site()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def make_any_site(request: pytest.FixtureRequest) -> MakeSite:
+    """For what must be the same on both databases."""
+    return request.getfixturevalue(f"make_{request.param}_site")
+
+
+@pytest.fixture
+def any_site(make_any_site: MakeSite) -> Site:
+    return make_any_site()
