@@ -3,11 +3,21 @@
 import os
 from typing import Any
 
+from gunicorn.glogging import Logger
+
 from app.services.runtime import runtime
 from app.services.telemetry import library_logging
 from app.settings import from_environment_or_exit
 
 settings = from_environment_or_exit()
+
+
+class QuietAccess(Logger):
+    """gunicorn's log without its access lines: the application writes better ones."""
+
+    def access(self, *_: Any) -> None:  # noqa: ANN401  # gunicorn's signature
+        pass
+
 
 bind = "127.0.0.1:8000"
 workers = os.cpu_count() or 1
@@ -24,11 +34,13 @@ graceful_timeout = 30
 limit_request_line = 4094
 limit_request_fields = 64
 forwarded_allow_ips = "127.0.0.1,::1"
+logger_class = QuietAccess
 logconfig_dict = library_logging(settings.log_format)
 
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ANN401, ARG001  # gunicorn's hook
-    """A database connection belongs to the process that opened it."""
+    """Connections belong to the process that opened them; sign-ins leave threads to refreshes."""
     run = runtime(worker.app.wsgi())
     run.transactions.dispose(close=False)
     run.rotations.dispose(close=False)
+    run.passwords.make_room(worker.cfg.threads)

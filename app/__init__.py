@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from flask import Flask
 from flask_migrate import Migrate
@@ -31,9 +32,16 @@ def system_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
+class Application(Flask):
+    """Flask without no coroutine views, so none is looked for."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_app(settings: Settings, now: Callable[[], int] = system_clock) -> Flask:
     """The only place where the parts meet. Opens no connection and reads no key."""
-    app = Flask("perennial", static_folder=None)
+    app = Application("perennial", static_folder=None)
     app.config.update(engine_config(settings.sqlalchemy_url), MAX_CONTENT_LENGTH=LARGEST_BODY)
     db.init_app(app)
     Migrate(app, db, directory=str(MIGRATIONS))

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
+from typing import assert_never
 from zlib import crc32
 
 PREFIX = "prn_rt_"
@@ -30,9 +31,9 @@ CHECKSUM_DIGITS = 6
 LENGTH = len(PREFIX) + BODY_DIGITS + CHECKSUM_DIGITS
 LAST_GENERATION = 2 ** (8 * GENERATION_BYTES) - 1
 
-_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_DIGIT = {character: value for value, character in enumerate(_ALPHABET)}
-_PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_DIGIT = {character: value for value, character in enumerate(ALPHABET)}
+_PAIRS = tuple(high + low for high in ALPHABET for low in ALPHABET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,8 @@ class Ring:
                 expected = _tag(self.secrets[token.secret_id], token.sid, salt, head)
                 genuine = hmac.compare_digest(expected, token.tag)
                 return Authenticity.GENUINE if genuine else Authenticity.FORGED
+            case unreachable:
+                assert_never(unreachable)
 
 
 def single_secret(secret: bytes, secret_id: int = 1) -> Ring:

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from app.core import resources, scopes, sessions
 from app.core.binding import Binding, Proof
@@ -241,6 +242,8 @@ def _repeat(rule: Rule, presented: Presented) -> Repeat | Refuse:
             return Refuse(Rule.R1C_SECRET_AWAITED, Refusal.SECRET_AWAITED)
         case Availability.GONE:
             return Refuse(Rule.R1_UNKNOWN, Refusal.SECRET_GONE)
+        case unreachable:
+            assert_never(unreachable)
 
 
 def age(session: Session, now: int) -> int:

@@ -16,8 +16,8 @@ from app.features import (
 from app.protocol.feature import Feature
 
 INSTALLED: tuple[Feature, ...] = (
-    password.FEATURE,
     refresh.FEATURE,
+    password.FEATURE,
     client_credentials.FEATURE,
     revocation.FEATURE,
     introspection.FEATURE,

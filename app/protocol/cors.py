@@ -20,25 +20,21 @@ def is_preflight(request: Request) -> bool:
         request.method == "OPTIONS"
         and "Origin" in request.headers
         and "Access-Control-Request-Method" in request.headers
-        and _applies(request.path)
+        and (request.path in REGISTERED or request.path.startswith(ANY_ORIGIN))
     )
-
-
-def _applies(path: str) -> bool:
-    return path in REGISTERED or path.startswith(ANY_ORIGIN)
 
 
 def allow(request: Request, response: Response, is_registered: Callable[[str], bool]) -> None:
     """Add the headers that this origin is due, if any."""
-    if not _applies(request.path):
-        return
+    origin = request.headers.get("Origin")
     if request.path.startswith(ANY_ORIGIN):
         response.headers["Access-Control-Allow-Origin"] = "*"
         method = "GET"
+    elif origin is None or request.path not in REGISTERED:
+        return
     else:
         response.vary.add("Origin")
-        origin = request.headers.get("Origin")
-        if origin is None or not is_registered(origin):
+        if not is_registered(origin):
             return
         response.headers["Access-Control-Allow-Origin"] = origin
         method = "POST"

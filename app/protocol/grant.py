@@ -1,5 +1,6 @@
 """What every token grant does around its own exchange: authenticate, exchange, publish, render."""
 
+from flask import Request
 from flask import request as http
 
 from app.core.clients import Client
@@ -34,6 +35,12 @@ class TokenGrant:
     def exchange(self, run: Runtime, client: Client, form: Form) -> Outcome:
         """The grant's use case."""
         raise NotImplementedError
+
+
+def current_request() -> Request:
+    """The request itself: every look through Flask's proxy would find it anew."""
+    found: Request = http._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    return found
 
 
 def user_agent() -> str:

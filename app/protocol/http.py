@@ -4,8 +4,7 @@ import re
 import secrets
 import time
 
-from flask import Flask, Response, g
-from flask import request as http
+from flask import Flask, Request, Response
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
@@ -13,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from app.core.events import DatabaseUnavailable, Event, RequestRefused, SigningUnavailable
 from app.core.outcomes import ErrorCode, Refused
 from app.protocol import cors
-from app.protocol.grant import address
+from app.protocol.grant import current_request
 from app.protocol.responses import busy, refusal, response
 from app.services.keystore import UnavailableError
 from app.services.runtime import Runtime
@@ -22,6 +21,7 @@ from app.settings import SettingsError
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
 RETRY_SECONDS = 1
+_BEGAN = "perennial.began"
 
 
 def surround(app: Flask, run: Runtime) -> None:
@@ -36,21 +36,29 @@ def surround(app: Flask, run: Runtime) -> None:
 
 
 def _begin(run: Runtime) -> Response | None:
-    g.began = time.perf_counter()
-    sent = http.headers.get("X-Request-ID", "")
-    # Only a proxy of ours may name a request; a stranger could forge lines of another one.
-    trusted = run.settings.trusted_proxies > 0 and _REQUEST_ID.fullmatch(sent)
-    g.request_id = sent if trusted else secrets.token_hex(8)
-    request_id.set(g.request_id)
-    return Response(status=204) if cors.is_preflight(http) else None
+    request = current_request()
+    request.environ[_BEGAN] = time.perf_counter()
+    request_id.set(_name(run, request))
+    return Response(status=204) if cors.is_preflight(request) else None
+
+
+def _name(run: Runtime, request: Request) -> str:
+    """Only a proxy of ours may name a request; a stranger could forge lines of another one."""
+    if run.settings.trusted_proxies:
+        sent = request.headers.get("X-Request-ID", "")
+        if _REQUEST_ID.fullmatch(sent):
+            return sent
+    return secrets.token_hex(8)
 
 
 def _end(run: Runtime, answer: Response) -> Response:
-    cors.allow(http, answer, lambda origin: _is_origin(run, origin))
-    answer.headers["X-Request-ID"] = g.request_id
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    milliseconds = (time.perf_counter() - g.began) * 1000
-    run.telemetry.access(http.method, http.path, answer.status_code, milliseconds, address())
+    request = current_request()
+    cors.allow(request, answer, lambda origin: _is_origin(run, origin))
+    answer.headers.add("X-Request-ID", request_id.get())
+    answer.headers.add("X-Content-Type-Options", "nosniff")
+    milliseconds = (time.perf_counter() - request.environ[_BEGAN]) * 1000
+    address = request.remote_addr or ""
+    run.telemetry.access(request.method, request.path, answer.status_code, milliseconds, address)
     return answer
 
 

@@ -8,6 +8,8 @@ from flask import Response
 
 from app.core.outcomes import ErrorCode, Issued, Outcome, Refused
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 Answer = tuple[int, dict[str, object], list[tuple[str, str]]]
 
 NO_STORE = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
@@ -86,7 +88,7 @@ def _status(refused: Refused) -> int:
 def response(answer: Answer) -> Response:
     status, body, headers = answer
     return Response(
-        json.dumps(body, separators=(",", ":")),
+        _ENCODER.encode(body),
         status=status,
         headers=headers,
         content_type="application/json",

@@ -1,12 +1,10 @@
 """The Authlib server: mounts the features, serves POST /oauth/token and the token endpoints."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Error, OAuth2Request
-from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
+from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Error, OAuth2Payload, OAuth2Request
 from flask import Blueprint, Request, Response
-from flask import request as http
 
 from app.core.clients import Client
 from app.core.events import RequestRefused
@@ -14,11 +12,22 @@ from app.core.outcomes import ErrorCode, Refused
 from app.protocol import clients, forms, responses
 from app.protocol.feature import Feature
 from app.protocol.forms import Form, MalformedError
-from app.protocol.grant import address
+from app.protocol.grant import address, current_request
 from app.protocol.responses import RefusedError
 from app.services.runtime import runtime
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105  # a path
+
+
+class StrictPayload(OAuth2Payload):
+    """The parameters where Authlib looks for them."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    @property
+    def data(self) -> Mapping[str, str]:
+        return self._values
 
 
 class StrictRequest(OAuth2Request):
@@ -30,7 +39,7 @@ class StrictRequest(OAuth2Request):
     def __init__(self, request: Request, form: Form) -> None:
         super().__init__(request.method, "https://localhost", headers=request.headers)
         self.strict = form
-        self.payload = BasicOAuth2Payload(form.values)
+        self.payload = StrictPayload(form.values)
 
     @property
     def form(self) -> Any:  # noqa: ANN401  # Authlib's signature
@@ -108,8 +117,9 @@ def _endpoint_view(server: Server, name: str) -> Any:  # noqa: ANN401  # a Flask
 
 def _strictly(server: Server, serve: Any) -> Response:  # noqa: ANN401  # Authlib's bound methods
     """Parse first: a rule never sees a request whose syntax is in doubt."""
+    request = current_request()
     try:
-        answered = serve(StrictRequest(http, forms.read(http)))
+        answered = serve(StrictRequest(request, forms.read(request)))
     except OAuth2Error as error:
         return server.handle_error_response(None, error)
     assert isinstance(answered, Response)

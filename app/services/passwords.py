@@ -13,6 +13,7 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 LONGEST = 1024  # UTF-8 bytes, as sent
+FREE_THREADS = 2
 NEXT_TRY = 1  # seconds: a full queue of seven is empty long before
 
 Answer = TypeVar("Answer")
@@ -48,6 +49,13 @@ class Passwords:
         self._gate = Gate(waiting, patience)
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, type=Type.ID)
         self._nobody = self._hasher.hash(secrets.token_bytes(32))
+
+    def make_room(self, threads: int) -> None:
+        """Leave two threads of this process to refreshes, however many people sign in at once.
+
+        Call it when the number of threads is known, before the first sign-in.
+        """
+        self._gate = self._gate.resized(max(0, threads - 1 - FREE_THREADS))
 
     def hash(self, password: str) -> str | Busy:
         """Raises ValueError for a password that is empty, too long or not Unicode."""
@@ -86,6 +94,9 @@ class Gate:
         self._room = threading.BoundedSemaphore(1 + waiting)
         self._turn = threading.Lock()
         self._patience = patience
+
+    def resized(self, waiting: int) -> "Gate":
+        return Gate(waiting, self._patience)
 
     def run(self, work: Callable[[], Answer]) -> Answer | Busy:
         if not self._room.acquire(blocking=False):

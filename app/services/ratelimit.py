@@ -35,7 +35,7 @@ WAYS = 8  # slots in a set: a key has its place in one of them
 TAG = 16  # bytes of a digest that stand for a key
 TIME = struct.Struct("q")  # aligned, so that another process sees the old or the new, never half
 
-LOCK_TRIES, LOCK_PAUSE = 500, 0.0005  # seconds: a quarter of a second for an honest holder
+LOCK_TRIES, LOCK_PAUSE = 500, 0.0005  # pauses in seconds; an honest holder needs microseconds
 REDIS_TIMEOUT = 0.25  # seconds, to connect and again to answer
 REDIS_REST = 5_000  # milliseconds without Redis after it failed
 
@@ -142,9 +142,9 @@ class SharedMemoryCounter:
 class HostLock:
     """One holder among all threads of all processes forked after construction.
 
-    The kernel takes a record lock from a process that dies, by `kill -9` too. It is one lock for
-    everything: with several, the kernel, which knows owners as processes, would see deadlocks
-    between threads that are none.
+    The kernel takes a record lock from a process that dies, by `kill -9` too. It would also take
+    it when its process closes any other descriptor of the file: without a name there is none.
+    Trying again and again is the only way to wait for such a lock with an end.
     """
 
     def __init__(self) -> None:

@@ -21,6 +21,7 @@ ALGORITHM = "RS256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105  # the media type of RFC 9068 §2.1
 KEY_BITS = 2048
 LONGEST_TOKEN = 16_384
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class Signer:
@@ -40,7 +41,7 @@ class Signer:
 
 
 def _encode(part: Mapping[str, object]) -> bytes:
-    return _base64url(json.dumps(part, separators=(",", ":")).encode())
+    return _base64url(_ENCODER.encode(part).encode())
 
 
 def _base64url(data: bytes) -> bytes:

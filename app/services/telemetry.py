@@ -20,13 +20,16 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 _TOKENS = re.compile(r"prn_[a-z]{2}_[0-9A-Za-z_-]+|eyJ[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 
 
+_ENCODER = json.JSONEncoder(default=str)
+
+
 class Telemetry:
     """Publishes events and access lines. `log_format` is `json` or `console`."""
 
     def __init__(self, log_format: Literal["json", "console"]) -> None:
         self._log = structlog.wrap_logger(
             _Stderr(), processors=_processors(log_format), wrapper_class=structlog.BoundLogger
-        )
+        ).bind()
 
     def publish(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -60,6 +63,10 @@ def _fields(event: Event) -> dict[str, object]:
     }
 
 
+def _encode(line: object, **_: object) -> str:
+    return _ENCODER.encode(line)
+
+
 class _Stderr:
     """Writes to whatever stderr is at the moment, whole lines only."""
 
@@ -71,10 +78,11 @@ class _Stderr:
 
 
 def _processors(log_format: Literal["json", "console"]) -> list[Processor]:
-    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")
+    key = "at" if log_format == "json" else "timestamp"
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key=key)
     trace = structlog.processors.format_exc_info
     if log_format == "json":
-        dumps = structlog.processors.JSONRenderer(serializer=json.dumps)
+        dumps = structlog.processors.JSONRenderer(serializer=_encode)
         return [stamp, trace, _redact, dumps]
     return [stamp, trace, _redact, structlog.dev.ConsoleRenderer(colors=False)]
 

@@ -22,6 +22,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 ROTATIONS = "rotations"
 BUSY_SECONDS = 5
 POOL = {"pool_size": 10, "max_overflow": 10, "pool_timeout": BUSY_SECONDS, "hide_parameters": True}
+# With every statement its own transaction a returned connection has nothing to roll back.
+AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
 
 Milliseconds = Annotated[int, mapped_column(BigInteger)]
 """A UTC point in time or a duration, in milliseconds."""
@@ -49,7 +51,7 @@ def engine_config(url: str) -> dict[str, Any]:
     return {
         "SQLALCHEMY_DATABASE_URI": url,
         "SQLALCHEMY_ENGINE_OPTIONS": durable,
-        "SQLALCHEMY_BINDS": {ROTATIONS: {"url": url, "isolation_level": "AUTOCOMMIT", **relaxed}},
+        "SQLALCHEMY_BINDS": {ROTATIONS: {"url": url, **AUTOCOMMIT, **relaxed}},
     }
 
 

@@ -47,7 +47,7 @@ _BY_ID = _ALL.where(ClientRow.client_id == bindparam("client_id"))
 
 
 def find(connection: Connection, client_id: str) -> Client | None:
-    row = connection.execute(_BY_ID, {"client_id": client_id}).one_or_none()
+    row = connection.execute(_BY_ID, {"client_id": client_id}).first()
     return None if row is None else _client(row)
 
 

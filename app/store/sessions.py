@@ -100,11 +100,11 @@ _BY_PUBLIC_ID = _JOINED.where(SessionRow.public_id == bindparam("public_id"))
 
 def find(connection: Connection, sid: bytes) -> Session | None:
     """S1: the session joined with its user."""
-    return _session(connection.execute(_BY_SID, {"sid": sid}).one_or_none())
+    return _session(connection.execute(_BY_SID, {"sid": sid}).first())
 
 
 def find_public(connection: Connection, public_id: str) -> Session | None:
-    return _session(connection.execute(_BY_PUBLIC_ID, {"public_id": public_id}).one_or_none())
+    return _session(connection.execute(_BY_PUBLIC_ID, {"public_id": public_id}).first())
 
 
 def _session(row: Sequence[Any] | None) -> Session | None:

@@ -38,7 +38,7 @@ _BY_NAME = select(*_COLUMNS).where(UserRow.username == bindparam("name"))
 
 
 def find_by_name(connection: Connection, name: str) -> User | None:
-    row = connection.execute(_BY_NAME, {"name": name}).one_or_none()
+    row = connection.execute(_BY_NAME, {"name": name}).first()
     return None if row is None else User(*row)
 
 

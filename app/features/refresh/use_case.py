@@ -50,6 +50,15 @@ class Inquiry:
     policy: Policy
 
 
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What a session's row holds once the request is done with it."""
+
+    generation: int
+    secret_id: int
+    idle_expires_at: int
+
+
 def refresh(run: Runtime, client: Client, request: Request) -> Outcome:
     """Any answer but `Issued` leaves the presented token usable, reuse excepted."""
     token = parse(request.token)
@@ -84,7 +93,8 @@ def _attempt(inquiry: Inquiry) -> Outcome | None:
             return _refused(inquiry.client, session, verdict)
         assert session is not None, "an unknown session is refused"
         if isinstance(verdict, Repeat):
-            return _issued(inquiry, session, _signed(inquiry, session, now), now, verdict.rule)
+            access = _signed(inquiry, session, now)
+            return _issued(inquiry, session, _current(session), access, now, verdict.rule)
         if isinstance(verdict, Rotate | Heal):
             return _swapped(connection, inquiry, session, presented, verdict, now)
     return _ended(inquiry, session, verdict, now)
@@ -110,13 +120,8 @@ def _swapped(
     write = rows.rotate if isinstance(verdict, Rotate) else rows.heal
     if not write(connection, session.sid, swap):
         return _overtaken(connection, inquiry, verdict, access, now)
-    rotated = replace(
-        session,
-        generation=swap.to_generation,
-        secret_id=swap.secret_id,
-        idle_expires_at=swap.idle_expires_at,
-    )
-    return _issued(inquiry, rotated, access, now, verdict.rule)
+    current = Current(swap.to_generation, swap.secret_id, swap.idle_expires_at)
+    return _issued(inquiry, session, current, access, now, verdict.rule)
 
 
 def _overtaken(
@@ -138,7 +143,7 @@ def _overtaken(
     derivable = inquiry.ring.availability(session.secret_id) is Availability.HELD
     if not derivable or sessions.state(session, now) is not State.LIVE:
         return None
-    return _issued(inquiry, session, access, now, verdict.rule)
+    return _issued(inquiry, session, _current(session), access, now, verdict.rule)
 
 
 def _signed(inquiry: Inquiry, session: Session, now: int) -> AccessToken:
@@ -150,23 +155,32 @@ def _signed(inquiry: Inquiry, session: Session, now: int) -> AccessToken:
     return issuance.for_session(inquiry.run, session, scope, resources, now)
 
 
+def _current(session: Session) -> Current:
+    return Current(session.generation, session.secret_id, session.idle_expires_at)
+
+
 def _issued(
-    inquiry: Inquiry, session: Session, access: AccessToken, now: int, rule: Rule
+    inquiry: Inquiry,
+    session: Session,
+    current: Current,
+    access: AccessToken,
+    now: int,
+    rule: Rule,
 ) -> Issued:
     """Answer with the token of the row's generation (I4)."""
     facts = (session.public_id, session.client_id)
     events: tuple[Refreshed | RefreshHealed, ...]
-    events = (Refreshed(*facts, generation=session.generation, rule=rule),)
+    events = (Refreshed(*facts, generation=current.generation, rule=rule),)
     if rule is Rule.R8_AHEAD:
-        events += (RefreshHealed(*facts, generation=session.generation),)
+        events += (RefreshHealed(*facts, generation=current.generation),)
     return Issued(
         access_token=access.text,
         expires_in=access.expires_in,
         scope=access.scope,
         refresh_token=inquiry.ring.mint(
-            session.secret_id, session.sid, session.salt, session.generation
+            current.secret_id, session.sid, session.salt, current.generation
         ),
-        refresh_token_timeout=whole_seconds(session.idle_expires_at - now),
+        refresh_token_timeout=whole_seconds(current.idle_expires_at - now),
         authorization_expires_in=whole_seconds(session.expires_at - now),
         events=events,
     )
