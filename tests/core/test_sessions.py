@@ -1,0 +1,40 @@
+"""Lifetimes of sessions."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core import sessions
+from app.core.sessions import DAY, SECOND, Lifetimes, State, ends
+from tests.core.test_rotation import NOW, SETTLED  # the one session of the tables
+
+moments = st.integers(min_value=0, max_value=10**14)
+spans = st.integers(min_value=1, max_value=10**12)
+
+
+@given(moments, spans, spans)
+def test_the_idle_end_never_lies_beyond_the_absolute_end(now, idle, absolute):
+    both = ends(now, Lifetimes(idle, absolute))
+    assert both.idle <= both.absolute == now + absolute
+
+
+@given(moments, spans, moments)
+def test_an_access_token_never_outlives_its_session(now, ttl, expires_at):
+    assert sessions.access_token_end(now, ttl, expires_at) <= expires_at
+    assert sessions.access_token_end(now, ttl, expires_at) <= now + ttl
+
+
+def test_a_row_is_kept_a_day_beyond_its_last_token():
+    assert sessions.purge_time(NOW, 900 * SECOND) == NOW + 900 * SECOND + DAY
+
+
+def test_durations_on_the_wire_are_whole_seconds_and_never_negative():
+    assert sessions.whole_seconds(1_999) == 1
+    assert sessions.whole_seconds(-5) == 0
+
+
+def test_a_session_lives_until_something_ends_it():
+    assert sessions.state(SETTLED, NOW) is State.LIVE
+
+
+def test_the_resources_of_a_session_are_a_list():
+    assert SETTLED.resources == ("https://a.example", "https://b.example")
