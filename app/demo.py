@@ -5,6 +5,7 @@ import os
 import secrets
 from pathlib import Path
 
+from app.core.clients import Client
 from app.features.clients import use_case as clients
 from app.features.clients.use_case import Registered, Wish
 from app.features.users import use_case as users
@@ -41,15 +42,24 @@ READ_REFRESH = r"""sed 's/.*"refresh_token":"\([^"]*\)".*/\1/' {tokens}"""
 def prepare(run: Runtime) -> str:
     """Make what is missing and return the lines. What exists is left as it is."""
     FOLDER.mkdir(mode=0o700, exist_ok=True)
-    if not CREDENTIALS.exists():
-        _save(_create(run))
-    demo = json.loads(CREDENTIALS.read_text(encoding="utf-8"))
+    demo = _known(run)
+    if demo is None:
+        demo = _create(run)
+        _save(demo)
     return LINES.format(
         issuer=run.settings.require_issuer(),
         tokens=TOKENS,
         read_refresh=READ_REFRESH.format(tokens=TOKENS),
         **demo,
     )
+
+
+def _known(run: Runtime) -> dict[str, str] | None:
+    """The credentials from before, unless they belong to a database that is gone."""
+    if not CREDENTIALS.exists():
+        return None
+    demo: dict[str, str] = json.loads(CREDENTIALS.read_text(encoding="utf-8"))
+    return demo if isinstance(clients.find(run, demo["client_id"]), Client) else None
 
 
 def _create(run: Runtime) -> dict[str, str]:
@@ -73,6 +83,7 @@ def _create(run: Runtime) -> dict[str, str]:
 
 
 def _save(demo: dict[str, str]) -> None:
+    CREDENTIALS.unlink(missing_ok=True)
     descriptor = os.open(CREDENTIALS, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(demo, file, indent=2)

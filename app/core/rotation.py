@@ -1,6 +1,6 @@
 """The decision table of refresh: a presented token and a session in, one verdict out.
 
-`judge` is the whole of it. The rules R1-R8 are explained in docs/rotation.md; each has one place
+`judge` is the whole of it. The rules are explained in docs/rotation.md; each has one place
 here, in the order in which they are judged. Times and durations are milliseconds.
 """
 

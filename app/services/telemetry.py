@@ -50,7 +50,7 @@ class Telemetry:
 
     def failure(self, what: str, error: BaseException) -> None:
         """A bug: the trace is logged, the wire gets a request id."""
-        self._log.error(what, exc_info=error, request_id=request_id.get())
+        self._log.error(what, level="error", exc_info=error, request_id=request_id.get())
 
     def _write(self, name: str, level: str, fields: dict[str, object]) -> None:
         self._log.msg(name, level=level, request_id=request_id.get(), **fields)
@@ -83,7 +83,7 @@ def _processors(log_format: Literal["json", "console"]) -> list[Processor]:
     trace = structlog.processors.format_exc_info
     if log_format == "json":
         dumps = structlog.processors.JSONRenderer(serializer=_encode)
-        return [stamp, trace, _redact, dumps]
+        return [stamp, trace, _redact, _in_order, dumps]
     return [stamp, trace, _redact, structlog.dev.ConsoleRenderer(colors=False)]
 
 
@@ -93,6 +93,12 @@ def _redact(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMappin
         if isinstance(value, str) and ("prn_" in value or "eyJ" in value):
             line[name] = _TOKENS.sub("[redacted]", value)
     return line
+
+
+def _in_order(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """When, how grave and what come first, for those who read with their eyes."""
+    first = {name: line.pop(name) for name in ("at", "level", "event")}
+    return {**first, **line}
 
 
 class LibraryFormatter(logging.Formatter):
