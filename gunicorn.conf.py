@@ -31,6 +31,7 @@ control_socket_disable = True
 timeout = 30
 # Every request is short; this is what a busy database may take before it gives up.
 graceful_timeout = 30
+umask = 0o077
 limit_request_line = 4094
 limit_request_fields = 64
 forwarded_allow_ips = "127.0.0.1,::1"

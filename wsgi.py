@@ -1,6 +1,6 @@
 """The application for any WSGI server."""
 
-from app import create_app
+from app.cli import application
 from app.settings import from_environment_or_exit
 
-app = create_app(from_environment_or_exit())
+app = application(from_environment_or_exit())

@@ -21,15 +21,17 @@ from app.services.runtime import Runtime, runtime
 from app.settings import Settings, SettingsError, from_environment_or_exit
 from app.store import schema
 
+PRIVATE = 0o077  # databases, keys and demo data are nobody else's to read
 GUNICORN_CONF = Path(__file__).parents[1] / "gunicorn.conf.py"
 
 
 def main() -> None:
     """Exit 0 done, 1 refused, 2 usage or settings; one line on stderr says why."""
+    os.umask(PRIVATE)
     settings = from_environment_or_exit()
     group = FlaskGroup(
         name="perennial",
-        create_app=lambda: _application(settings),
+        create_app=lambda: application(settings),
         add_default_commands=False,
         add_version_option=False,
         load_dotenv=False,
@@ -56,7 +58,8 @@ def _complain(message: str, status: int) -> int:
     return status
 
 
-def _application(settings: Settings) -> Flask:
+def application(settings: Settings) -> Flask:
+    """The server with every command, for `perennial`, `flask --app wsgi` and gunicorn."""
     app = create_app(settings)
     for command in (db, serve, demo):
         app.cli.add_command(command)

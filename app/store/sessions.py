@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.binding import Binding
 from app.core.sessions import Channel, EndReason, Session
 from app.store.base import Base, Id, MaybeMilliseconds, Milliseconds, Sid
-from app.store.users import UserRow
+from app.store.users import UserRow, normal
 
 BATCH = 500
 
@@ -230,7 +230,7 @@ def listing(
     )
     query = _JOINED.add_columns(*extra).order_by(SessionRow.created_at.desc(), SessionRow.public_id)
     if username is not None:
-        query = query.where(UserRow.username == username)
+        query = query.where(UserRow.username == normal(username))
     if client_id is not None:
         query = query.where(SessionRow.client_id == client_id)
     if public_id is not None:

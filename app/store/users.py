@@ -1,5 +1,6 @@
 """People who sign in. `auth_epoch` moves when all of a person's sessions end at once."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,8 +39,13 @@ _BY_NAME = select(*_COLUMNS).where(UserRow.username == bindparam("name"))
 
 
 def find_by_name(connection: Connection, name: str) -> User | None:
-    row = connection.execute(_BY_NAME, {"name": name}).first()
+    """Names are compared exactly, in the one spelling that Unicode calls NFC."""
+    row = connection.execute(_BY_NAME, {"name": normal(name)}).first()
     return None if row is None else User(*row)
+
+
+def normal(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def create(connection: Connection, values: Mapping[str, Any]) -> None:

@@ -2,8 +2,6 @@
 for first-party clients that an operator registered with it, and can be switched off.
 """
 
-import unicodedata
-
 from authlib.oauth2.rfc6749 import UnsupportedGrantTypeError
 from authlib.oauth2.rfc6749.grants import ResourceOwnerPasswordCredentialsGrant
 
@@ -14,6 +12,7 @@ from app.protocol.forms import Form
 from app.protocol.grant import TokenGrant, address, user_agent
 from app.protocol.sign_in import Device
 from app.services.runtime import Runtime, runtime
+from app.store import users
 
 
 class Password(TokenGrant, ResourceOwnerPasswordCredentialsGrant):
@@ -26,7 +25,7 @@ class Password(TokenGrant, ResourceOwnerPasswordCredentialsGrant):
 
     def exchange(self, run: Runtime, client: Client, form: Form) -> Outcome:
         attempt = Attempt(
-            username=unicodedata.normalize("NFC", form.required("username")),
+            username=users.normal(form.required("username")),
             password=form.required("password"),
             scope=form.values.get("scope"),
             resources=form.resources,

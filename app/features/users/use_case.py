@@ -1,7 +1,6 @@
 """What an operator does to a person's account."""
 
 import secrets
-import unicodedata
 from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
@@ -25,7 +24,7 @@ class Rejected:
 
 def create(run: Runtime, name: str, email: str | None, password: str | None) -> User | Rejected:
     """A person without a password can sign in only after `set-password`."""
-    username = unicodedata.normalize("NFC", name)
+    username = users.normal(name)
     if not 0 < len(username) <= LONGEST_NAME or not username.isprintable():
         return Rejected(f"a user name has 1 to {LONGEST_NAME} printable characters")
     hashed = None if password is None else _hash(run, password)
@@ -61,7 +60,7 @@ def _hash(run: Runtime, password: str) -> str | Rejected:
 
 def find(run: Runtime, name: str) -> User | Rejected:
     with run.rotations.connect() as connection:
-        user = users.find_by_name(connection, unicodedata.normalize("NFC", name))
+        user = users.find_by_name(connection, name)
     return Rejected(f"there is no user {name!r}") if user is None else user
 
 
