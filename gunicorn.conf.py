@@ -1,15 +1,38 @@
 """gunicorn as Perennial runs it: threads for keep-alive, one loaded application forked to all."""
 
+import contextlib
+import json
 import os
+from http import HTTPStatus
 from typing import Any
 
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
+from gunicorn.util import write_nonblock
+from gunicorn.workers.gthread import ThreadWorker
 
+from app.core.outcomes import ErrorCode
+from app.protocol.responses import DESCRIPTIONS
 from app.services.runtime import runtime
 from app.services.telemetry import library_logging
 from app.settings import from_environment_or_exit
 
 settings = from_environment_or_exit()
+
+
+MALFORMED = ErrorCode.INVALID_REQUEST
+STATUSES = {
+    LimitRequestLine: 414,
+    LimitRequestHeaders: 431,
+    ExpectationFailed: 417,
+    UnsupportedTransferCoding: 501,
+}
 
 
 class QuietAccess(Logger):
@@ -19,9 +42,38 @@ class QuietAccess(Logger):
         pass
 
 
+class JsonWorker(ThreadWorker):
+    """Answers what is not HTTP as everything else is answered: JSON, nothing of the input in it."""
+
+    def handle_error(self, _req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ANN401
+        status = STATUSES.get(type(exc), 400)
+        if not isinstance(exc, ParseException):
+            status = 500
+            self.log.error("Error handling request", exc_info=exc)
+        else:
+            address = addr[0] if addr else ""
+            self.log.warning("Invalid request from %s: %s", address, type(exc).__name__)
+        with contextlib.suppress(OSError):
+            write_nonblock(client, refusal(status))
+
+
+def refusal(status: int) -> bytes:
+    """A whole HTTP response."""
+    code = ErrorCode.SERVER_ERROR if status == HTTPStatus.INTERNAL_SERVER_ERROR else MALFORMED
+    body = json.dumps({"error": code.value, "error_description": DESCRIPTIONS[code]})
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        "Connection: close",
+    )
+    return ("\r\n".join(head) + "\r\n\r\n" + body).encode("ascii")
+
+
 bind = "127.0.0.1:8000"
 workers = os.cpu_count() or 1
-worker_class = "gthread"
+worker_class = JsonWorker
 threads = 8
 # Loaded once before the fork: private keys and failure counters are then shared by all workers.
 preload_app = True

@@ -24,8 +24,9 @@ Sign in as {username}:
 -d password={password} {issuer}/oauth/token -o {tokens} && cat {tokens}; echo
 
 Refresh (again and again; each answer brings the next token):
-  curl -sS -u '{client_id}:{client_secret}' -d grant_type=refresh_token \
--d refresh_token="$({read_refresh})" {issuer}/oauth/token -o {tokens} && cat {tokens}; echo
+  curl -sS -f -u '{client_id}:{client_secret}' -d grant_type=refresh_token \
+-d refresh_token="$({read_refresh})" {issuer}/oauth/token -o {tokens}.next \
+&& mv {tokens}.next {tokens} && cat {tokens}; echo
 
 Revoke the session:
   curl -sS -u '{client_id}:{client_secret}' -d token="$({read_refresh})" {issuer}/oauth/revoke; echo

@@ -129,7 +129,13 @@ def behind_gunicorn(folder: Path, rounds: int) -> list[tuple[float, float]]:
         "PERENNIAL_DATABASE_URL": f"sqlite:///{folder / 'live.db'}",
         "PERENNIAL_KEYS_DIR": str(folder / "live-keys"),
     }
-    command = [str(Path(sys.executable).with_name("perennial")), "serve", "--migrate", "--workers", "1"]
+    command = [
+        str(Path(sys.executable).with_name("perennial")),
+        "serve",
+        "--migrate",
+        "--workers",
+        "1",
+    ]
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
             [*command, "--bind", f"127.0.0.1:{port}"], env=environment, stderr=log, stdout=log

@@ -1,6 +1,7 @@
 """Writes the pages below docs/ that are derived from code: `make docs`."""
 
 import ast
+import dataclasses
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from app.core import events as catalogue
+from app.core.events import Event
 from app.settings import Settings, expected, load, variable
 
 DOCS = Path(__file__).resolve().parent
@@ -22,6 +25,17 @@ Generated from `app/settings.py` by `make docs`; do not edit.
 Every setting is an environment variable, read once at the start. An empty value means unset.
 An unknown `PERENNIAL_*` variable, a malformed or unsafe value stops the start with one line that
 names the variable and what it expected (exit 2). `PERENNIAL_TEST_*` belongs to the test-suite.
+"""
+EVENTS_INTRO = """\
+# Events
+
+Generated from `app/core/events.py` by `make docs`; do not edit.
+
+An event is one log line on stderr. With `PERENNIAL_LOG_FORMAT=json` the line is a JSON object whose
+members are `event` (the name below), `level`, `at` (UTC, ISO 8601), `request_id` (empty when no
+request was being served) and the fields below. `session` is a session's public id, the `sid` claim
+of its access tokens. No event carries a token, a secret or a password. What the values of `why` and
+`rule` mean, and the lines that are no events, are in [operations.md](operations.md#logs).
 """
 CLAUSES_INTRO = """\
 # Clauses by tests
@@ -67,6 +81,33 @@ def _default(name: str) -> str:
     if Settings.model_fields[name].default_factory is None:
         return told
     return f"{told}; in development `{getattr(load({variable('env'): 'development'}), name)}`"
+
+
+# Events
+
+
+def events() -> str:
+    rows = [
+        (f"`{event.name}`", event.level.value, _fields(event), _explained(event))
+        for event in _events()
+    ]
+    return f"{EVENTS_INTRO}\n{_table(('event', 'level', 'fields', 'meaning'), rows)}"
+
+
+def _events() -> list[type[Event]]:
+    """In the order of the module; `__subclasses__` would also list what `slots=True` replaced."""
+    found = [value for value in vars(catalogue).values() if isinstance(value, type)]
+    return [event for event in found if issubclass(event, Event) and event is not Event]
+
+
+def _fields(event: type[Event]) -> str:
+    return ", ".join(f"`{field.name}`" for field in dataclasses.fields(event))  # type: ignore[arg-type]  # every event is one
+
+
+def _explained(event: type[Event]) -> str:
+    """The docstring, but not the signature that a dataclass without one is given."""
+    text = event.__doc__ or ""
+    return "" if text.startswith(f"{event.__name__}(") else text
 
 
 # Clauses
@@ -171,6 +212,7 @@ def _cell(text: str) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
+    "events.md": events,
     "compliance/tested-clauses.md": tested_clauses,
 }
 

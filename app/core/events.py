@@ -46,6 +46,8 @@ class SignInRefused(Event):
 
 @dataclass(frozen=True, slots=True)
 class ClientTokenIssued(Event):
+    """A client got a token for itself."""
+
     name = "client_token_issued"
     client: str
 
@@ -74,6 +76,8 @@ class RefreshHealed(Event):
 
 @dataclass(frozen=True, slots=True)
 class RefreshRefused(Event):
+    """`rule` is the row of the decision table, `why` the precise reason; nothing changed."""
+
     name = "refresh_refused"
     level = Level.WARNING
     client: str
@@ -96,6 +100,8 @@ class ReuseDetected(Event):
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded(Event):
+    """Somebody ended one session before its time."""
+
     name = "session_ended"
     session: str
     client: str
@@ -104,7 +110,18 @@ class SessionEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class UserSessionsEnded(Event):
+    """Every session that the person had until now is over."""
+
+    name = "user_sessions_ended"
+    user: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccessTokenDenied(Event):
+    """One access token is refused before its time; its session goes on."""
+
     name = "access_token_denied"
     client: str
     jti: str
@@ -112,6 +129,8 @@ class AccessTokenDenied(Event):
 
 @dataclass(frozen=True, slots=True)
 class ClientRefused(Event):
+    """Client authentication failed; `client` is empty when it is unknown."""
+
     name = "client_refused"
     level = Level.WARNING
     client: str
@@ -130,6 +149,8 @@ class RequestRefused(Event):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUnavailable(Event):
+    """A statement could not be carried out: busy, gone, full. The caller got 503."""
+
     name = "database_unavailable"
     level = Level.ALERT
     why: str
@@ -137,6 +158,8 @@ class DatabaseUnavailable(Event):
 
 @dataclass(frozen=True, slots=True)
 class SigningUnavailable(Event):
+    """No usable signing key or derivation secret. The caller got 503."""
+
     name = "signing_unavailable"
     level = Level.ALERT
     why: str
@@ -153,6 +176,8 @@ class LimiterDegraded(Event):
 
 @dataclass(frozen=True, slots=True)
 class StoredHashDamaged(Event):
+    """What is stored as a person's password hash is none: nobody can sign in with it."""
+
     name = "stored_password_hash_damaged"
     level = Level.ALERT
     user: str
@@ -160,6 +185,8 @@ class StoredHashDamaged(Event):
 
 @dataclass(frozen=True, slots=True)
 class KeyCreated(Event):
+    """A signing key was made; it is published, not yet used."""
+
     name = "key_created"
     kid: str
 
@@ -175,6 +202,8 @@ class KeyPromoted(Event):
 
 @dataclass(frozen=True, slots=True)
 class KeyRetired(Event):
+    """A key left the published set by command."""
+
     name = "key_retired"
     kid: str
 

@@ -32,9 +32,22 @@ def note(message: str) -> None:
 
 def table(rows: list[dict[str, object]], columns: tuple[str, ...]) -> str:
     """Rows as aligned text, the column names first."""
-    lines = [columns, *(tuple(str(row[name] or "") for name in columns) for row in rows)]
+    lines = [columns, *(tuple(_cell(row[name]) for name in columns) for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+def card(row: dict[str, object]) -> str:
+    """One record, a line for each member."""
+    return "\n".join(f"{name}: {_cell(value)}".rstrip() for name, value in row.items())
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

@@ -1,6 +1,6 @@
 """Ending sessions on somebody's behalf: one, or all of a person's."""
 
-from app.core.events import Event, SessionEnded
+from app.core.events import Event, SessionEnded, UserSessionsEnded
 from app.core.sessions import EndReason, Session, purge_time
 from app.services.runtime import Runtime
 from app.store import audit, sessions, users
@@ -9,15 +9,17 @@ from app.store.users import User
 
 def end_everything(
     run: Runtime, user: User, reason: EndReason, values: dict[str, object] | None = None
-) -> int:
+) -> tuple[int, tuple[Event, ...]]:
     """Log out everywhere: the epoch moves, and after that commit none of the person's sessions
     lives. The rows are marked afterwards, in batches; an interruption leaves them ended all the
-    same. `values` are written to the person's row with the epoch. Returns how many were marked.
+    same. `values` are written to the person's row with the epoch. Returns how many were marked, and
+    what to publish.
     """
     now = run.now()
     with run.transactions.begin() as connection:
         users.change(connection, user.id, values or {})
-        audit.record(connection, now, "user_sessions_ended", {"user_id": user.id, "detail": reason})
+        facts = {"user_id": user.id, "detail": reason}
+        audit.record(connection, now, UserSessionsEnded.name, facts)
     total = 0
     while True:
         purge_at = purge_time(now, run.access_ttl)
@@ -25,7 +27,7 @@ def end_everything(
             marked = sessions.mark_ended(connection, user.id, now, reason, purge_at)
         total += marked
         if not marked:
-            return total
+            return total, (UserSessionsEnded(user.id, reason),)
 
 
 def end_session(run: Runtime, session: Session, reason: EndReason) -> tuple[Event, ...]:

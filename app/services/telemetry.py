@@ -101,6 +101,18 @@ def _in_order(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapp
     return {**first, **line}
 
 
+_QUOTED = re.compile(r"""(["']).*\1""", re.DOTALL)
+
+
+def without_input(record: logging.LogRecord) -> bool:
+    """A logging filter: what gunicorn could not parse is not quoted, for it may hold a password."""
+    message = record.getMessage()
+    if message.startswith("Invalid request"):
+        message = _QUOTED.sub("[withheld]", message)
+    record.msg, record.args = _TOKENS.sub("[redacted]", message), None
+    return True
+
+
 class LibraryFormatter(logging.Formatter):
     """Lines of libraries (gunicorn above all) in the form of ours."""
 
@@ -109,7 +121,7 @@ class LibraryFormatter(logging.Formatter):
             "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + "Z",
             "event": record.name,
             "level": record.levelname.lower(),
-            "message": _TOKENS.sub("[redacted]", record.getMessage()),
+            "message": record.getMessage(),
         }
         if record.exc_info:
             line["exception"] = _TOKENS.sub("[redacted]", self.formatException(record.exc_info))
@@ -132,10 +144,12 @@ def library_logging(log_format: Literal["json", "console"]) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": formatter},
+        "filters": {"without_input": {"()": lambda: without_input}},
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
                 "formatter": "line",
+                "filters": ["without_input"],
                 "stream": "ext://sys.stderr",
             }
         },

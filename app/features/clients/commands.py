@@ -8,7 +8,7 @@ from app.core.clients import AuthMethod, Client, Recovery
 from app.core.sessions import whole_seconds
 from app.features.clients import use_case
 from app.features.clients.use_case import Registered, Rejected, Wish
-from app.protocol.commands import json_option, note, refuse, show, table
+from app.protocol.commands import card, json_option, note, refuse, show, table
 from app.services.runtime import runtime
 
 GRANTS = ("password", "refresh_token", "client_credentials")
@@ -37,12 +37,16 @@ def _accepted(answer: Answer | Rejected) -> Answer:
 @click.option("--origin", "origins", multiple=True, help="Browser origin (CORS). May be repeated.")
 @click.option("--scope", default="", help="Scopes it may ask for, separated by spaces.")
 @click.option(
-    "--auth-method", type=click.Choice([*AuthMethod]), help="Default: either with secret."
+    "--auth-method",
+    type=click.Choice([method.value for method in AuthMethod]),
+    help="Default: either with secret.",
 )
 @click.option("--public", is_flag=True, help="Has no secret (RFC 6749 §2.1).")
 @click.option("--first-party", is_flag=True, help="Belongs to the server's owner.")
 @click.option("--min-rotation-interval", type=click.IntRange(min=0), default=0, help="Seconds.")
-@click.option("--recovery", type=click.Choice([*Recovery]), default=Recovery.WINDOW)
+@click.option(
+    "--recovery", type=click.Choice([way.value for way in Recovery]), default=Recovery.WINDOW.value
+)
 @click.option("--resource-server", "resource", metavar="URI", help="Register a resource server.")
 @json_option
 def create(*, as_json: bool, auth_method: str | None, recovery: str, **wish: object) -> None:
@@ -77,7 +81,7 @@ def list_clients(*, as_json: bool) -> None:
 def show_client(client_id: str, *, as_json: bool) -> None:
     """What is registered for a client; never its secret."""
     row = _described(_accepted(use_case.find(runtime(), client_id)))
-    show(row, "\n".join(f"{name}: {value}" for name, value in row.items()), as_json=as_json)
+    show(row, card(row), as_json=as_json)
 
 
 def _described(found: Client) -> dict[str, object]:
@@ -86,7 +90,7 @@ def _described(found: Client) -> dict[str, object]:
         "client_id": found.client_id,
         "name": found.name,
         "kind": kind,
-        "auth_methods": sorted(found.auth_methods),
+        "auth_methods": sorted(method.value for method in found.auth_methods),
         "grants": sorted(found.grants),
         "scope": found.scope,
         "redirect_uris": list(found.redirect_uris),

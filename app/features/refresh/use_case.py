@@ -130,19 +130,22 @@ def _overtaken(
     verdict: Rotate | Heal,
     access: AccessToken,
     first_read: int,
-) -> Issued | None:
-    """Somebody else swapped between our read and our write. The token was current when we read,
-    so it gets the current one, unless that was longer than W ago or the session has ended.
+) -> Issued | Refused | None:
+    """Somebody else swapped between our read and our write. A token that was current when we read
+    gets the current one. When that was longer than W ago, or the profile is strict, it is asked to
+    come again: a request that was acceptable at its first read never ends a session (I8). What was
+    ahead of the row, or belongs to a session that is over by now, is judged again.
     """
-    if isinstance(verdict, Heal) or inquiry.policy.window == 0:
-        return None
     session = rows.find(connection, inquiry.token.sid)
     now = inquiry.run.now()
-    if session is None or now - first_read > inquiry.policy.window:
+    if isinstance(verdict, Heal) or session is None:
         return None
+    if sessions.state(session, now) is not State.LIVE:
+        return None
+    window = inquiry.policy.window
     derivable = inquiry.ring.availability(session.secret_id) is Availability.HELD
-    if not derivable or sessions.state(session, now) is not State.LIVE:
-        return None
+    if not derivable or window == 0 or now - first_read > window:
+        return busy()
     return _issued(inquiry, session, _current(session), access, now, verdict.rule)
 
 

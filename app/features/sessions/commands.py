@@ -7,7 +7,7 @@ import click
 
 from app.core import sessions as rules
 from app.core.sessions import EndReason, Session, State, whole_seconds
-from app.protocol.commands import json_option, refuse, show, table
+from app.protocol.commands import card, json_option, refuse, show, table
 from app.protocol.sign_out import end_everything, end_session
 from app.services.runtime import Runtime, runtime
 from app.store import sessions, users
@@ -44,7 +44,7 @@ def show_session(public_id: str, *, as_json: bool) -> None:
     if not found:
         refuse(f"there is no session {public_id}")
     row = _described(run, *found[0])
-    show(row, "\n".join(f"{name}: {value}" for name, value in row.items()), as_json=as_json)
+    show(row, card(row), as_json=as_json)
 
 
 def _described(run: Runtime, session: Session, extra: Mapping[str, Any]) -> dict[str, object]:
@@ -96,5 +96,6 @@ def revoke_all(username: str) -> None:
         user = users.find_by_name(connection, username)
     if user is None:
         refuse(f"there is no user {username!r}")
-    ended = end_everything(run, user, EndReason.SIGN_OUT_EVERYWHERE)
+    ended, events = end_everything(run, user, EndReason.SIGN_OUT_EVERYWHERE)
+    run.telemetry.publish(events)
     click.echo(f"{ended} sessions of {username} ended")

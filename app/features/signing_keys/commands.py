@@ -83,7 +83,8 @@ def _when(moment: int) -> str:
     return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="seconds")
 
 
-@keys.command()
+# A thumbprint may begin with a dash; it is no option.
+@keys.command(context_settings={"ignore_unknown_options": True})
 @click.argument("kid")
 def retire(kid: str) -> None:
     """Take a key that no longer signs out of the published set now."""

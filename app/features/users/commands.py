@@ -55,7 +55,8 @@ def create(name: str, email: str | None, *, password_stdin: bool, as_json: bool)
 @click.argument("name")
 def disable(name: str) -> None:
     """Refuse the user and end every session of theirs."""
-    ended = use_case.disable(runtime(), _found(name))
+    ended, events = use_case.disable(runtime(), _found(name))
+    runtime().telemetry.publish(events)
     click.echo(f"user {name} disabled, {ended} sessions ended")
 
 
@@ -72,5 +73,6 @@ def enable(name: str) -> None:
 @click.option("--password-stdin", is_flag=True, required=True, help="Read it from standard input.")
 def set_password(name: str, *, password_stdin: bool) -> None:  # noqa: ARG001  # says where from
     """Change the password and end every session of the user."""
-    ended = _accepted(use_case.set_password(runtime(), _found(name), _password()))
+    ended, events = _accepted(use_case.set_password(runtime(), _found(name), _password()))
+    runtime().telemetry.publish(events)
     click.echo(f"password of {name} changed, {ended} sessions ended")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
 
+from app.core.events import Event
 from app.core.sessions import EndReason
 from app.protocol.sign_out import end_everything
 from app.services.passwords import Busy
@@ -20,6 +21,10 @@ class Rejected:
     """Why an operator's wish was not carried out, in one line."""
 
     why: str
+
+
+Ended = tuple[int, tuple[Event, ...]]
+"""How many sessions ended, and what to publish."""
 
 
 def create(run: Runtime, name: str, email: str | None, password: str | None) -> User | Rejected:
@@ -64,7 +69,7 @@ def find(run: Runtime, name: str) -> User | Rejected:
     return Rejected(f"there is no user {name!r}") if user is None else user
 
 
-def set_password(run: Runtime, user: User, password: str) -> int | Rejected:
+def set_password(run: Runtime, user: User, password: str) -> Ended | Rejected:
     """Returns how many sessions ended (RFC 9700 §4.14.2)."""
     hashed = _hash(run, password)
     if isinstance(hashed, Rejected):
@@ -73,7 +78,7 @@ def set_password(run: Runtime, user: User, password: str) -> int | Rejected:
     return end_everything(run, user, EndReason.PASSWORD_CHANGED, values)
 
 
-def disable(run: Runtime, user: User) -> int:
+def disable(run: Runtime, user: User) -> Ended:
     return end_everything(run, user, EndReason.USER_DISABLED, {"disabled_at": run.now()})
 
 
