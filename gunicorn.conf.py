@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import socket
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -12,10 +14,9 @@ from gunicorn.http.errors import (
     LimitRequestHeaders,
     LimitRequestLine,
     ParseException,
-    UnsupportedTransferCoding,
 )
 from gunicorn.util import write_nonblock
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from app.core.outcomes import ErrorCode
 from app.protocol.responses import DESCRIPTIONS
@@ -26,12 +27,13 @@ from app.settings import from_environment_or_exit
 settings = from_environment_or_exit()
 
 
+READ_SECONDS = 10
+FIRST_BYTE_SECONDS = 0.05
 MALFORMED = ErrorCode.INVALID_REQUEST
 STATUSES = {
     LimitRequestLine: 414,
     LimitRequestHeaders: 431,
     ExpectationFailed: 417,
-    UnsupportedTransferCoding: 501,
 }
 
 
@@ -43,7 +45,34 @@ class QuietAccess(Logger):
 
 
 class JsonWorker(ThreadWorker):
-    """Answers what is not HTTP as everything else is answered: JSON, nothing of the input in it."""
+    """Answers what is not HTTP in JSON, with nothing of the input in it, and waits for nobody long.
+
+    A thread that waits for a slow client is a thread less for everybody else: a connection that
+    has sent nothing goes back to the poller, and a request that has not arrived within
+    `READ_SECONDS` is cut off. Only reading ends then; an answer on its way still goes out.
+    """
+
+    def init_process(self) -> None:
+        self._began: dict[TConn, float] = {}
+        super().init_process()
+
+    def handle(self, conn: TConn) -> Any:  # noqa: ANN401  # gunicorn's sentinel or bool
+        if not conn.initialized and not conn.wait_for_data(FIRST_BYTE_SECONDS):
+            return _DEFER
+        self._began[conn] = time.monotonic()
+        try:
+            return super().handle(conn)
+        finally:
+            del self._began[conn]
+
+    def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT001, FBT002  # gunicorn's
+        """Runs about once a second on the main thread."""
+        super().murder_keepalived(force)
+        late = time.monotonic() - READ_SECONDS
+        for conn, began in list(self._began.items()):
+            if began < late:
+                with contextlib.suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RD)
 
     def handle_error(self, _req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ANN401
         status = STATUSES.get(type(exc), 400)
@@ -60,7 +89,9 @@ class JsonWorker(ThreadWorker):
 def refusal(status: int) -> bytes:
     """A whole HTTP response."""
     code = ErrorCode.SERVER_ERROR if status == HTTPStatus.INTERNAL_SERVER_ERROR else MALFORMED
-    body = json.dumps({"error": code.value, "error_description": DESCRIPTIONS[code]})
+    uri = f"{settings.issuer}/errors#{code.value}"
+    description = DESCRIPTIONS[code]
+    body = json.dumps({"error": code.value, "error_description": description, "error_uri": uri})
     head = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
         "Content-Type: application/json",
@@ -86,7 +117,10 @@ graceful_timeout = 30
 umask = 0o077
 limit_request_line = 4094
 limit_request_fields = 64
-forwarded_allow_ips = "127.0.0.1,::1"
+# Forwarding headers are believed by the application, as PERENNIAL_TRUSTED_PROXIES says, not here.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers = {}
 logger_class = QuietAccess
 logconfig_dict = library_logging(settings.log_format)
 

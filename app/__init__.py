@@ -43,6 +43,7 @@ def create_app(settings: Settings, now: Callable[[], int] = system_clock) -> Fla
     """The only place where the parts meet. Opens no connection and reads no key."""
     app = Application("perennial", static_folder=None)
     app.config.update(engine_config(settings.sqlalchemy_url), MAX_CONTENT_LENGTH=LARGEST_BODY)
+    app.url_map.merge_slashes = False  # a redirect would carry credentials along
     db.init_app(app)
     Migrate(app, db, directory=str(MIGRATIONS))
     run = _runtime(app, settings, now)
@@ -66,6 +67,10 @@ def _runtime(app: Flask, settings: Settings, now: Callable[[], int]) -> Runtime:
     with app.app_context():
         transactions, rotations = db.engine, db.engines[ROTATIONS]
     configure(transactions, rotations)
+
+    def degraded(why: str) -> None:
+        telemetry.publish([LimiterDegraded(why)])
+
     directory = KeyDirectory(settings.keys_dir.absolute(), settings.keys_passphrase())
     return Runtime(
         settings=settings,
@@ -75,10 +80,8 @@ def _runtime(app: Flask, settings: Settings, now: Callable[[], int]) -> Runtime:
         keystore=Keystore(directory, rotations),
         registry=Registry(rotations),
         passwords=Passwords(),
-        failures=open_counter(
-            settings.redis_url,
-            lambda why: telemetry.publish([LimiterDegraded(why)]),
-            largest=MOST_FAILURES,
-        ),
+        failures=open_counter(settings.redis_url, degraded, largest=MOST_FAILURES),
+        # Apart from the other, so that strangers cannot push sign-ins out of memory.
+        client_failures=open_counter(settings.redis_url, degraded, largest=MOST_FAILURES),
         telemetry=telemetry,
     )

@@ -48,6 +48,8 @@ def main() -> None:
     except SQLAlchemyError as error:
         hint = "; has `perennial db upgrade` been run?" if "no such table" in str(error) else ""
         status = _complain(f"database: {str(error).splitlines()[0]}{hint}", 1)
+    except (OSError, ValueError, OverflowError) as error:
+        status = _complain(str(error), 1)
     except click.Abort:
         status = 1
     sys.exit(status if isinstance(status, int) else 0)
@@ -96,7 +98,7 @@ def current() -> None:
 @click.option("--migrate", is_flag=True, help="Run `db upgrade` first.")
 def serve(bind: str, workers: int | None, threads: int, *, migrate: bool) -> None:
     """Serve with gunicorn. Makes the first keys; SIGTERM finishes what was accepted."""
-    if not urlsplit(f"//{bind}").port:
+    if not _is_address(bind):
         raise click.BadParameter("expected HOST:PORT", param_hint="--bind")
     run = runtime()
     run.settings.require_issuer()
@@ -109,8 +111,17 @@ def serve(bind: str, workers: int | None, threads: int, *, migrate: bool) -> Non
     arguments = ["--config", str(GUNICORN_CONF), "--bind", bind, "--threads", str(threads)]
     if workers is not None:
         arguments += ["--workers", str(workers)]
-    command = [sys.executable, "-m", "gunicorn", *arguments, "wsgi:app"]
-    os.execv(sys.executable, command)  # noqa: S606  # the same interpreter, no shell
+    # -P and --chdir: no module is ever loaded from wherever the operator happens to stand.
+    arguments += ["--chdir", str(GUNICORN_CONF.parent)]
+    command = [sys.executable, "-P", "-m", "gunicorn", *arguments, "wsgi:app"]
+    os.execve(sys.executable, command, run.settings.anchored_environment())  # noqa: S606  # no shell
+
+
+def _is_address(bind: str) -> bool:
+    try:
+        return bool(urlsplit(f"//{bind}").port)
+    except ValueError:
+        return False
 
 
 def _demand_readiness(run: Runtime) -> None:

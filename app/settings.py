@@ -318,6 +318,17 @@ class Settings(BaseSettings):
             raise SettingsError(variable("issuer"), expected("issuer"))
         return self.issuer
 
+    def anchored_environment(self) -> dict[str, str]:
+        """The environment of this process with every relative path made absolute, for a process
+        that works in another directory.
+        """
+        anchored = {**os.environ, variable("database_url"): self.sqlalchemy_url}  # noqa: TID251
+        anchored[variable("keys_dir")] = str(self.keys_dir.absolute())
+        if self.keys_passphrase_file is not None:
+            file = self.keys_passphrase_file.absolute()
+            anchored[variable("keys_passphrase_file")] = str(file)
+        return anchored
+
     def keys_passphrase(self) -> bytes | None:
         """Read anew at every call: the settings do not hold it."""
         if self.keys_passphrase_file is None:

@@ -117,6 +117,21 @@ def promote(keys: Sequence[Key], now: int, *, at_once: bool) -> Promotion | Alre
     return Promotion(replace(candidate, signs_from=start), superseded)
 
 
+def prolonged(keys: Sequence[Key], now: int, longest_token: int) -> list[Key]:
+    """Keys that still sign but are to be superseded, kept for tokens that now may live longer."""
+    starts = [key.signs_from for key in keys if key.signs_from is not None and key.signs_from > now]
+    if not starts:
+        return []
+    end = min(starts) + longest_token + MARGIN
+    return [
+        replace(key, retires_at=end)
+        for key in keys
+        if key.retires_at is not None
+        and key.retires_at < end
+        and state(key, keys, now) is KeyState.ACTIVE
+    ]
+
+
 def needs_successor(keys: Sequence[Key], now: int) -> bool:
     """Whether no key waits unscheduled: one should, so that it is known before it is needed."""
     return not any(
@@ -127,6 +142,7 @@ def needs_successor(keys: Sequence[Key], now: int) -> bool:
 def acted_since(keys: Sequence[Key], moment: int, now: int) -> bool:
     """Whether somebody made or promoted a key between the moment a command was called and now."""
     return any(
-        key.created_at >= moment or (key.signs_from is not None and moment <= key.signs_from <= now)
+        moment <= key.created_at <= now
+        or (key.signs_from is not None and moment <= key.signs_from <= now)
         for key in keys
     )

@@ -108,6 +108,11 @@ def single_secret(secret: bytes, secret_id: int = 1) -> Ring:
     return Ring(MappingProxyType({secret_id: secret}), secret_id, frozenset({secret_id}), secret_id)
 
 
+def check_value(secret: bytes) -> bytes:
+    """Eight bytes that recognise a secret and give nothing of it away."""
+    return hmac.digest(secret, b"rt-check-v1", "sha256")[:8]
+
+
 def parse(text: str) -> RefreshToken | None:
     """Read a token, or None when it could not have been written by `Ring.mint` (rule R0)."""
     if len(text) != LENGTH or not text.startswith(PREFIX):

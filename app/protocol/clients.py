@@ -12,7 +12,7 @@ from app.core.events import ClientRefused
 from app.core.outcomes import ErrorCode, Refused
 from app.protocol.forms import Form, MalformedError
 from app.protocol.responses import RefusedError, too_often
-from app.services.ratelimit import Limit
+from app.services.ratelimit import Limit, source
 from app.services.runtime import Runtime
 
 FAILED_SECRETS = Limit("client_secret", failures=30, window=60_000)
@@ -46,7 +46,8 @@ def authenticate(run: Runtime, headers: Headers, form: Form, address: str) -> Cl
 
 
 def _find(run: Runtime, client_id: str, now: int) -> Client:
-    if len(client_id) > LONGEST_ID:
+    """A name no registration could have (RFC 6749 Appendix A.1) is nobody's."""
+    if len(client_id) > LONGEST_ID or not (client_id.isascii() and client_id.isprintable()):
         return NOBODY
     return run.registry.client(client_id, now) or NOBODY
 
@@ -62,10 +63,13 @@ def _objection(client: Client, presented: Credentials, *, proven: bool) -> str |
 
 
 def _refusal(run: Runtime, presented: Credentials, why: str, address: str) -> Refused:
-    """Failed secrets are counted (RFC 6749 §2.3.1), so guessing gets slower; right ones never."""
+    """Failures are counted and answered 429 past the limit (RFC 6749 §2.3.1). A right secret is
+    never refused for them: 256 random bits need no throttle, and an honest client no lock-out.
+    """
     known = presented.client_id if why != "unknown_client" else ""
     event = ClientRefused(client=known, why=why)
-    wait = run.failures.record(FAILED_SECRETS, f"{presented.client_id}\n{address}", run.now())
+    key = f"{source(address)} {presented.client_id}"
+    wait = run.client_failures.record(FAILED_SECRETS, key, run.now())
     if wait:
         return replace(too_often(wait), events=(event,))
     return Refused(error=ErrorCode.INVALID_CLIENT, events=(event,))
@@ -75,16 +79,21 @@ def _credentials(headers: Headers, form: Form) -> Credentials:
     named = form.values.get("client_id")
     in_body = form.values.get("client_secret")
     header = headers.get("Authorization")
-    if any(name in form.values for name in _ASSERTION):
-        raise _unreadable("assertion_not_supported")
-    if header is None:
-        if named is None:
-            raise _unreadable("no_client")
-        if in_body is None:
-            return Credentials(named, b"", AuthMethod.NONE)
-        return Credentials(named, in_body.encode(), AuthMethod.POST)
-    if in_body is not None:
+    asserted = any(name in form.values for name in _ASSERTION)
+    if [header is not None, in_body is not None, asserted].count(True) > 1:
         raise MalformedError("two_client_authentications")
+    if asserted:
+        raise _unreadable("assertion_not_supported")
+    if header is not None:
+        return _from_header(header, named)
+    if named is None:
+        raise _unreadable("no_client")
+    if in_body is None:
+        return Credentials(named, b"", AuthMethod.NONE)
+    return Credentials(named, in_body.encode(), AuthMethod.POST)
+
+
+def _from_header(header: str, named: str | None) -> Credentials:
     client_id, secret = _basic(header)
     if named is not None and named != client_id:
         raise MalformedError("two_client_ids")

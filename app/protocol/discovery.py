@@ -10,7 +10,6 @@ from app.core.clients import AuthMethod
 from app.protocol.feature import Feature
 from app.protocol.server import TOKEN_PATH
 from app.services.runtime import Runtime, runtime
-from app.store import clients
 
 RFC8414 = "/.well-known/oauth-authorization-server"
 OPENID = "/.well-known/openid-configuration"
@@ -37,8 +36,7 @@ def document(run: Runtime, features: Iterable[Feature]) -> dict[str, object]:
 
 def _scopes(run: Runtime) -> list[str]:
     """The scopes that some enabled client may be granted."""
-    with run.rotations.connect() as connection:
-        registered = clients.everybody(connection)
+    registered = run.registry.everybody(run.now())
     return sorted(
         {scope for client in registered for scope in client.scope.split() if not client.disabled}
     )

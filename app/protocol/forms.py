@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from flask import Request
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import RequestEntityTooLarge
 
 LARGEST_BODY = 64 * 1024
 MOST_PARAMETERS = 100
@@ -48,7 +50,24 @@ def read(request: Request) -> Form:
         raise MalformedError("query_string")
     if not _is_form(request):
         raise MalformedError("content_type")
-    return parse(request.get_data(cache=False))
+    return parse(_body(request))
+
+
+def _body(request: Request) -> bytes:
+    """The whole body: one that was cut off or never ends is not acted on in part."""
+    try:
+        body = request.get_data(cache=False)
+        if request.content_length is not None:
+            complete = len(body) == request.content_length
+        else:
+            complete = not request.environ["wsgi.input"].read(1)
+    except (OSError, ParseException) as error:  # a broken chunk, a connection that was lost
+        raise MalformedError("unreadable_body") from error
+    if complete:
+        return body
+    if request.content_length is None:
+        raise RequestEntityTooLarge
+    raise MalformedError("incomplete_body")
 
 
 def _is_form(request: Request) -> bool:

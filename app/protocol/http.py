@@ -21,6 +21,8 @@ from app.settings import SettingsError
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
 RETRY_SECONDS = 1
+# Read-only (a standby), rolled back, out of resources, operator's doing, system error.
+OUTAGE_CLASSES = frozenset({"25", "40", "53", "57", "58"})
 _BEGAN = "perennial.began"
 
 
@@ -98,7 +100,13 @@ def _database_failed(run: Runtime, error: SQLAlchemyError) -> Response:
 def _outage(error: SQLAlchemyError) -> bool:
     if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError):
         return True
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or _sqlstate(error)[:2] in OUTAGE_CLASSES
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
 
 
 def _cannot_sign(run: Runtime, error: Exception) -> Response:

@@ -109,10 +109,15 @@ def store(connection: Connection, run: Runtime, session: Session, device: Device
             "channel": session.channel,
             "auth_time": session.auth_time,
             "remember_me": False,
-            "device_name": device.name[:64] or None,
-            "user_agent": device.user_agent[:200] or None,
-            "ip": device.address[:45] or None,
+            "device_name": _shown(device.name, 64),
+            "user_agent": _shown(device.user_agent, 200),
+            "ip": _shown(device.address, 45),
             "created_at": session.auth_time,
             "last_seen_at": session.auth_time,
         },
     )
+
+
+def _shown(text: str, longest: int) -> str | None:
+    """What a client says of itself, fit for a terminal: no controls, not too long."""
+    return "".join(filter(str.isprintable, text))[:longest] or None

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from app.core import keyring
 from app.core.events import Event, KeyCreated, KeyPromoted, KeyRetired
 from app.core.keyring import AlreadyScheduled, Key, KeyState, Promotion
+from app.core.refresh_token import check_value
 from app.core.sessions import whole_seconds
 from app.services.key_directory import KeyDirectory
 from app.services.keystore import UnavailableError
@@ -68,9 +69,9 @@ class Ceremony:
                 for draft in drafts:
                     signing_keys.add(connection, draft.key, draft.public_jwk)
                     audit.record(connection, now, KeyCreated.name, {"detail": draft.key.kid})
-                signing_keys.announce(
-                    connection, self.promises.max_age, self.promises.longest_token
-                )
+                longest = self.promises.longest_token
+                signing_keys.announce(connection, self.promises.max_age, longest)
+                signing_keys.write_dates(connection, keyring.prolonged(keys, now, longest))
         return tuple(KeyCreated(draft.key.kid) for draft in drafts)
 
     def rotate(self, *, at_once: bool, called_at: int, now: int) -> Rotation:
@@ -134,25 +135,29 @@ class Ceremony:
 
     def _first_secret(self, now: int) -> None:
         """One derivation secret in the directory and its id in the database."""
-        held = set(self.directory.secrets())
+        held = self.directory.secrets()
         with self.transactions.begin() as connection:
-            known = {entry.id: entry.state for entry in derivation_secrets.everything(connection)}
-            active = {id_ for id_, state in known.items() if state is SecretState.ACTIVE}
-            if active & held:
+            known = {entry.id: entry for entry in derivation_secrets.everything(connection)}
+            active = [entry for entry in known.values() if entry.state is SecretState.ACTIVE]
+            if any(entry.id in held and entry.fits(held[entry.id]) for entry in active):
                 return
             if active:
                 raise UnavailableError(
-                    f"derivation secret {max(active)} is in use but not in the key directory:"
-                    " restore it"
+                    f"derivation secret {active[-1].id} in the key directory is missing or not the"
+                    " one in use: restore it, or everybody is signed out"
                 )
-            fresh = held - set(known)
+            fresh = {id_: secret for id_, secret in held.items() if id_ not in known}
             if not fresh:
-                fresh = {max(known, default=0) + 1}
-                if max(fresh) > LAST_SECRET_ID:
-                    raise UnavailableError("every derivation secret id has been used")
-                self.directory.new_secret(max(fresh))
-            for secret_id in sorted(fresh):
-                derivation_secrets.add(connection, secret_id, SecretState.ACTIVE, now)
+                fresh = self._new_secret(max(known, default=0) + 1)
+            for secret_id, secret in sorted(fresh.items()):
+                check = check_value(secret)
+                derivation_secrets.add(connection, secret_id, SecretState.ACTIVE, now, check)
+
+    def _new_secret(self, secret_id: int) -> dict[int, bytes]:
+        if secret_id > LAST_SECRET_ID:
+            raise UnavailableError("every derivation secret id has been used")
+        self.directory.new_secret(secret_id)
+        return {secret_id: self.directory.secrets()[secret_id]}
 
     def _demand_active(self, keys: Sequence[Key], now: int) -> None:
         active = keyring.active(keys, now)

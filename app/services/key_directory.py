@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from app.core.refresh_token import SECRET_BYTES
 
 _SECRET_NAME = re.compile(r"refresh-([1-9][0-9]{0,2})\.secret")
+_CHECKED_OUT = {".gitignore", "README.md", ".lock"}
 _OTHERS = 0o077
 
 
@@ -38,9 +39,9 @@ class KeyDirectory:
         self._passphrase = passphrase
 
     def prepare(self) -> None:
-        """Make the directory, or tighten one that holds no key yet (a fresh checkout)."""
+        """Make the directory, or tighten the empty one of a fresh checkout; no other is touched."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not any(self.path.glob("*.pem")) and not any(self.path.glob("*.secret")):
+        if {entry.name for entry in self.path.iterdir()} <= _CHECKED_OUT:
             self.path.chmod(0o700)
         self.check()
 

@@ -130,7 +130,12 @@ class Keystore:
 
 
 def _ring(held: dict[int, bytes], known: list[SecretId]) -> Ring | None:
-    """New tokens are derived with the newest secret that is both active and here."""
+    """New tokens are derived with the newest secret that is both active and here. A file that is
+    not what the database gave the id to counts as not here: its tokens are asked to come again
+    instead of being refused for good.
+    """
+    wrong = {entry.id for entry in known if entry.id in held and not entry.fits(held[entry.id])}
+    held = {id_: secret for id_, secret in held.items() if id_ not in wrong}
     usable = [entry.id for entry in known if entry.state is SecretState.ACTIVE and entry.id in held]
     if not usable:
         return None

@@ -15,6 +15,7 @@ attempts that succeed never count, not even while they run.
 import contextlib
 import fcntl
 import hashlib
+import ipaddress
 import mmap
 import os
 import secrets
@@ -31,6 +32,7 @@ from typing import Protocol
 import redis
 
 MEMORY = 4 * 1024 * 1024  # bytes that a SharedMemoryCounter may take, whoever fails how often
+NETWORK_BITS = 64  # what a provider gives to one customer in IPv6
 WAYS = 8  # slots in a set: a key has its place in one of them
 TAG = 16  # bytes of a digest that stand for a key
 TIME = struct.Struct("q")  # aligned, so that another process sees the old or the new, never half
@@ -47,6 +49,20 @@ class Limit:
     name: str
     failures: int
     window: int
+
+
+def source(address: str) -> str:
+    """The part of an address that one party controls: an IPv6 network, an IPv4 address, no port."""
+    host = address.rpartition(":")[0] if address.count(":") == 1 else address.strip("[]")
+    try:
+        parsed = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return host
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((int(parsed), NETWORK_BITS), strict=False))
 
 
 class FailureCounter(Protocol):

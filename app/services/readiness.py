@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.services.keystore import UnavailableError
 from app.services.runtime import Runtime
 from app.store import schema
-from app.store.base import database_now
+from app.store.base import database_now, is_writable
 
 LARGEST_SKEW = 2_000
 """Milliseconds between this host's clock and the database's: the grace window needs one time."""
@@ -33,7 +33,8 @@ def checks(run: Runtime) -> list[Check]:
 def _database(run: Runtime) -> list[Check]:
     try:
         with run.rotations.connect() as connection:
-            return [Check("database"), clock(run, connection), migrations(connection)]
+            writable = Check("database", "" if is_writable(connection) else "read-only")
+            return [writable, clock(run, connection), migrations(connection)]
     except SQLAlchemyError as error:
         return [Check("database", str(error).splitlines()[0])]
 

@@ -34,6 +34,7 @@ class Runtime:
     registry: Registry
     passwords: Passwords
     failures: FailureCounter
+    client_failures: FailureCounter
     telemetry: Telemetry
 
     def signer(self) -> Signer:

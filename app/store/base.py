@@ -117,3 +117,10 @@ def database_now(connection: Connection) -> int:
     else:
         statement = text("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
     return int(connection.execute(statement).scalar_one())
+
+
+def is_writable(connection: Connection) -> bool:
+    """False on a standby, which must not serve: it is behind the truth and cannot be written."""
+    if connection.dialect.name == "sqlite":
+        return not connection.exec_driver_sql("PRAGMA query_only").scalar_one()
+    return bool(connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "off")

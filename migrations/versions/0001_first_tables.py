@@ -66,6 +66,7 @@ def upgrade() -> None:
         "secret_ids",
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("check_value", sa.LargeBinary(length=8), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )

@@ -10,6 +10,7 @@ ERRORS = Path(__file__).parents[3] / "docs" / "errors.md"
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "public, max-age=300",
 }

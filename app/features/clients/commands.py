@@ -12,6 +12,7 @@ from app.protocol.commands import card, json_option, note, refuse, show, table
 from app.services.runtime import runtime
 
 GRANTS = ("password", "refresh_token", "client_credentials")
+YEAR = 365 * 86_400
 COLUMNS = ("client_id", "name", "kind", "grants", "scope", "disabled")
 
 Answer = TypeVar("Answer")
@@ -105,7 +106,7 @@ def _described(found: Client) -> dict[str, object]:
 
 @client.command("rotate-secret")
 @click.argument("client_id", metavar="ID")
-@click.option("--overlap", type=click.IntRange(min=0), default=0, help="Seconds both work.")
+@click.option("--overlap", type=click.IntRange(0, YEAR), default=0, help="Seconds both work.")
 @json_option
 def rotate_secret(client_id: str, overlap: int, *, as_json: bool) -> None:
     """Replace a client's secret; the new one is shown once."""

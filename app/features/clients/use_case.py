@@ -1,9 +1,9 @@
 """Registering clients: what a registration may say, and what it is warned about."""
 
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from sqlalchemy.exc import IntegrityError
 
@@ -15,6 +15,12 @@ from app.store import audit, clients
 
 SECRET_PREFIX = "prn_cs_"  # noqa: S105  # what scanners look for
 PASSWORD_CLAUSES = ("rfc9700-2.4-01", "asvs5-v10-10.4.4-02")
+
+
+_ORIGIN = re.compile(
+    r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?"
+)
+_SCRIPTS = ("javascript:", "data:", "vbscript:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +116,8 @@ def _objections(run: Runtime, wish: Wish) -> Iterator[str]:
         if not _is_origin(origin):
             yield f"{origin!r} is no origin (scheme://host[:port])"
     for uri in wish.redirect_uris:
-        if not resources.is_absolute_uri(uri):
-            yield f"{uri!r} is no absolute URI without fragment"
+        if not resources.is_absolute_uri(uri) or uri.lower().startswith(_SCRIPTS):
+            yield f"{uri!r} is no absolute URI without fragment that a browser may be sent to"
 
 
 def _objections_to_client(wish: Wish) -> Iterator[str]:
@@ -138,15 +144,8 @@ def _objections_to_resource_server(wish: Wish, uri: str) -> Iterator[str]:
 
 
 def _is_origin(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return False
-    host = parts.hostname or ""
-    shown = f"[{host}]" if ":" in host else host
-    canonical = f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
-    return bool(host) and parts.scheme in {"http", "https"} and text == canonical
+    """An origin as browsers write it: lower case, no default port spelled out by them."""
+    return _ORIGIN.fullmatch(text) is not None
 
 
 def find(run: Runtime, client_id: str) -> Client | Rejected:
@@ -167,7 +166,11 @@ def rotate_secret(run: Runtime, client: Client, overlap: int) -> Registered | Re
     secret, now = _new_secret(), run.now()
     hashed = digest(secret.encode())
     with run.transactions.begin() as connection:
-        clients.replace_secret(connection, client, hashed, now + overlap * SECOND)
+        current = clients.find(connection, client.client_id)
+        assert current is not None, "clients are disabled, never deleted"
+        if overlap and current.secrets.previous_until > now:
+            return Rejected("the secret before the last still overlaps; wait, or use --overlap 0")
+        clients.replace_secret(connection, current, hashed, now + overlap * SECOND)
         facts = {"client_id": client.client_id}
         audit.record(connection, now, "client_secret_rotated", facts)
     return Registered(replace(client, secrets=Secrets(hashed)), secret)

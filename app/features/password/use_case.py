@@ -10,7 +10,7 @@ from app.protocol.requested import coverage
 from app.protocol.responses import busy, too_often
 from app.protocol.sign_in import Device
 from app.services.passwords import Busy, Verified
-from app.services.ratelimit import Limit
+from app.services.ratelimit import Limit, source
 from app.services.runtime import Runtime
 from app.store import users
 from app.store.users import User
@@ -59,8 +59,8 @@ def sign_in_with_password(run: Runtime, client: Client, attempt: Attempt) -> Out
 
 
 def _keys(attempt: Attempt) -> tuple[tuple[Limit, str], ...]:
-    address = attempt.device.address
-    return (PER_ACCOUNT, f"{attempt.username}\n{address}"), (PER_ADDRESS, address)
+    address = source(attempt.device.address)
+    return (PER_ACCOUNT, f"{address} {attempt.username}"), (PER_ADDRESS, address)
 
 
 def _wait(run: Runtime, attempt: Attempt) -> int:
