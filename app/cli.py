@@ -21,6 +21,7 @@ from app.services.runtime import Runtime, runtime
 from app.settings import Settings, SettingsError, from_environment_or_exit
 from app.store import schema
 
+NO_TABLE = ("no such table", "UndefinedTable")
 PRIVATE = 0o077  # databases, keys and demo data are nobody else's to read
 GUNICORN_CONF = Path(__file__).parents[1] / "gunicorn.conf.py"
 
@@ -37,16 +38,22 @@ def main() -> None:
         load_dotenv=False,
         help="Perennial, an OAuth 2.0 authorization server.",
     )
+    # Flask's own options choose an application and read files; here both are settled.
+    group.params = [option for option in group.params if option.name == "help"]
     try:
         status = group.main(standalone_mode=False)
     except click.exceptions.Exit as end:
         status = end.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        status = error.exit_code
     except click.ClickException as error:
         status = _complain(error.format_message(), error.exit_code)
     except (SettingsError, UnavailableError, KeyDirectoryError) as error:
         status = _complain(str(error), 2 if isinstance(error, SettingsError) else 1)
     except SQLAlchemyError as error:
-        hint = "; has `perennial db upgrade` been run?" if "no such table" in str(error) else ""
+        unmigrated = any(words in str(error) for words in NO_TABLE)
+        hint = "; has `perennial db upgrade` been run?" if unmigrated else ""
         status = _complain(f"database: {str(error).splitlines()[0]}{hint}", 1)
     except (OSError, ValueError, OverflowError) as error:
         status = _complain(str(error), 1)
@@ -111,10 +118,11 @@ def serve(bind: str, workers: int | None, threads: int, *, migrate: bool) -> Non
     arguments = ["--config", str(GUNICORN_CONF), "--bind", bind, "--threads", str(threads)]
     if workers is not None:
         arguments += ["--workers", str(workers)]
-    # -P and --chdir: no module is ever loaded from wherever the operator happens to stand.
-    arguments += ["--chdir", str(GUNICORN_CONF.parent)]
     command = [sys.executable, "-P", "-m", "gunicorn", *arguments, "wsgi:app"]
-    os.execve(sys.executable, command, run.settings.anchored_environment())  # noqa: S606  # no shell
+    environment = run.settings.anchored_environment()
+    # With -P, so that no module is ever loaded from wherever the operator happens to stand.
+    os.chdir(GUNICORN_CONF.parent)
+    os.execve(sys.executable, command, environment)  # noqa: S606  # no shell
 
 
 def _is_address(bind: str) -> bool:

@@ -10,6 +10,7 @@ from app.core.clients import AuthMethod
 from app.protocol.feature import Feature
 from app.protocol.server import TOKEN_PATH
 from app.services.runtime import Runtime, runtime
+from app.store import clients
 
 RFC8414 = "/.well-known/oauth-authorization-server"
 OPENID = "/.well-known/openid-configuration"
@@ -18,11 +19,13 @@ OPENID = "/.well-known/openid-configuration"
 def document(run: Runtime, features: Iterable[Feature]) -> dict[str, object]:
     """Only what is switched on; lists of several features are joined, empty ones left out."""
     issuer = run.settings.require_issuer()
+    with run.rotations.connect() as connection:
+        scopes = clients.scopes(connection)
     merged: dict[str, object] = {
         "issuer": issuer,
         "token_endpoint": issuer + TOKEN_PATH,
         "token_endpoint_auth_methods_supported": [*AuthMethod],
-        "scopes_supported": _scopes(run),
+        "scopes_supported": scopes,
     }
     for feature in features:
         for name, value in feature.metadata(run).items():
@@ -32,14 +35,6 @@ def document(run: Runtime, features: Iterable[Feature]) -> dict[str, object]:
             else:
                 merged[name] = value
     return {name: value for name, value in merged.items() if value != []}
-
-
-def _scopes(run: Runtime) -> list[str]:
-    """The scopes that some enabled client may be granted."""
-    registered = run.registry.everybody(run.now())
-    return sorted(
-        {scope for client in registered for scope in client.scope.split() if not client.disabled}
-    )
 
 
 def blueprint(run: Runtime, features: tuple[Feature, ...]) -> Blueprint:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 
 from app.core import keyring
 from app.core.events import Event, KeyCreated, KeyPromoted, KeyRetired
@@ -84,6 +85,8 @@ class Ceremony:
             keys = self._keys()
             if keyring.acted_since(keys, called_at, now):
                 return Rotation(None, keyring.active(keys, now))
+            if not at_once:
+                self._demand_active(keys, now)
             present = self._present(keys, now)
             drafts = []
             if not _waiting(present, now):
@@ -142,16 +145,19 @@ class Ceremony:
             if any(entry.id in held and entry.fits(held[entry.id]) for entry in active):
                 return
             if active:
-                raise UnavailableError(
-                    f"derivation secret {active[-1].id} in the key directory is missing or not the"
-                    " one in use: restore it, or everybody is signed out"
-                )
+                raise UnavailableError(_lost(active[-1].id))
             fresh = {id_: secret for id_, secret in held.items() if id_ not in known}
             if not fresh:
                 fresh = self._new_secret(max(known, default=0) + 1)
-            for secret_id, secret in sorted(fresh.items()):
-                check = check_value(secret)
-                derivation_secrets.add(connection, secret_id, SecretState.ACTIVE, now, check)
+            try:
+                for secret_id, secret in sorted(fresh.items()):
+                    check = check_value(secret)
+                    derivation_secrets.add(connection, secret_id, SecretState.ACTIVE, now, check)
+            except IntegrityError as error:
+                # A host with a directory of its own was quicker: what we just made is worth nothing.
+                for secret_id in set(fresh) - set(held):
+                    self.directory.discard_secret(secret_id)
+                raise UnavailableError(_lost(max(fresh))) from error
 
     def _new_secret(self, secret_id: int) -> dict[int, bytes]:
         if secret_id > LAST_SECRET_ID:
@@ -197,6 +203,13 @@ class Ceremony:
             if keyring.state(key, keys, now) is not KeyState.NEXT
             or self.directory.load_key(key.kid) is not None
         ]
+
+
+def _lost(secret_id: int) -> str:
+    return (
+        f"derivation secret {secret_id} is in use but not in the key directory, or the file is"
+        " another one: restore it"
+    )
 
 
 def _waiting(keys: Sequence[Key], now: int) -> list[Key]:

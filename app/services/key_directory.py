@@ -86,6 +86,10 @@ class KeyDirectory:
     def new_secret(self, secret_id: int) -> None:
         self._write(f"refresh-{secret_id}.secret", secrets.token_bytes(SECRET_BYTES))
 
+    def discard_secret(self, secret_id: int) -> None:
+        """Only for one that no token was ever derived from."""
+        (self.path / f"refresh-{secret_id}.secret").unlink()
+
     def secrets(self) -> dict[int, bytes]:
         """Every derivation secret of this host by id."""
         found = {}

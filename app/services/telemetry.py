@@ -110,6 +110,9 @@ def without_input(record: logging.LogRecord) -> bool:
     if message.startswith("Invalid request"):
         message = _QUOTED.sub("[withheld]", message)
     record.msg, record.args = _TOKENS.sub("[redacted]", message), None
+    if record.exc_info:
+        trace = logging.Formatter().formatException(record.exc_info)
+        record.exc_text = _TOKENS.sub("[redacted]", trace)
     return True
 
 
@@ -123,8 +126,8 @@ class LibraryFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
-        if record.exc_info:
-            line["exception"] = _TOKENS.sub("[redacted]", self.formatException(record.exc_info))
+        if record.exc_text:
+            line["exception"] = record.exc_text
         return json.dumps(line)
 
     @staticmethod

@@ -12,10 +12,11 @@ from sqlalchemy import (
     Text,
     bindparam,
     insert,
+    literal,
     select,
     update,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from app.core.clients import AuthMethod, Client, Recovery, Secrets
 from app.store.base import Base, Id, MaybeMilliseconds, Milliseconds
@@ -56,22 +57,40 @@ def everybody(connection: Connection) -> list[Client]:
     return [_client(row) for row in rows]
 
 
-def origins(connection: Connection) -> frozenset[str]:
-    """Every origin that an enabled client registered (CORS)."""
-    query = select(ClientRow.origins).where(ClientRow.disabled_at.is_(None))
-    return frozenset(
-        origin
-        for registered in connection.execute(query).scalars()
-        for origin in registered.split()
-    )
+def granted_to_somebody(connection: Connection, grant: str) -> bool:
+    """Whether an enabled client may use this grant."""
+    return _somebody_lists(connection, ClientRow.grants, grant)
 
 
-def resources(connection: Connection) -> frozenset[str]:
-    """Every resource that an enabled resource server registered (RFC 8707)."""
-    query = select(ClientRow.resource).where(
-        ClientRow.resource.is_not(None), ClientRow.disabled_at.is_(None)
+def scopes(connection: Connection) -> list[str]:
+    """Every scope that some enabled client may be granted."""
+    query = select(ClientRow.scope).where(ClientRow.disabled_at.is_(None)).distinct()
+    return sorted({one for scope in connection.execute(query).scalars() for one in scope.split()})
+
+
+def has_origin(connection: Connection, origin: str) -> bool:
+    """Whether an enabled client registered exactly this origin (CORS)."""
+    return _somebody_lists(connection, ClientRow.origins, origin)
+
+
+def _somebody_lists(
+    connection: Connection, column: InstrumentedAttribute[str], member: str
+) -> bool:
+    """Whether a column of words contains this very word in the row of an enabled client.
+
+    The database only narrows the search: to SQLite small letters are capitals.
+    """
+    alike = (literal(" ") + column + literal(" ")).contains(f" {member} ", autoescape=True)
+    query = select(column).where(alike, ClientRow.disabled_at.is_(None)).distinct()
+    return any(member in words.split() for words in connection.execute(query).scalars())
+
+
+def has_resource(connection: Connection, uri: str) -> bool:
+    """Whether an enabled resource server registered this URI (RFC 8707)."""
+    query = select(ClientRow.client_id).where(
+        ClientRow.resource == uri, ClientRow.disabled_at.is_(None)
     )
-    return frozenset(uri for uri in connection.execute(query).scalars() if uri is not None)
+    return connection.execute(query).first() is not None
 
 
 def create(connection: Connection, client: Client, now: int) -> None:

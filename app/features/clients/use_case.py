@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from sqlalchemy.exc import IntegrityError
 
@@ -13,6 +14,7 @@ from app.core.sessions import SECOND
 from app.services.runtime import Runtime
 from app.store import audit, clients
 
+LONGEST_NAME = 255
 SECRET_PREFIX = "prn_cs_"  # noqa: S105  # what scanners look for
 PASSWORD_CLAUSES = ("rfc9700-2.4-01", "asvs5-v10-10.4.4-02")
 
@@ -101,8 +103,8 @@ def _new_secret() -> str:
 
 def _objections(run: Runtime, wish: Wish) -> Iterator[str]:
     """Everything that is wrong with a registration; the first is told."""
-    if not wish.name.isprintable() or not wish.name.strip():
-        yield "a client needs a name"
+    if not wish.name.isprintable() or not 0 < len(wish.name.strip()) <= LONGEST_NAME:
+        yield f"a client needs a name of 1 to {LONGEST_NAME} printable characters"
     if wish.resource is None:
         yield from _objections_to_client(wish)
     else:
@@ -137,7 +139,8 @@ def _objections_to_client(wish: Wish) -> Iterator[str]:
 
 
 def _objections_to_resource_server(wish: Wish, uri: str) -> Iterator[str]:
-    if wish.grants or wish.public or wish.origins or wish.redirect_uris:
+    secretless = wish.public or wish.auth_method is AuthMethod.NONE
+    if wish.grants or secretless or wish.origins or wish.redirect_uris:
         yield "a resource server takes no grants, origins or redirect URIs and has a secret"
     if not resources.is_absolute_uri(uri):
         yield f"{uri!r} is no absolute URI without fragment (rfc8707-2-01)"
@@ -145,6 +148,10 @@ def _objections_to_resource_server(wish: Wish, uri: str) -> Iterator[str]:
 
 def _is_origin(text: str) -> bool:
     """An origin as browsers write it: lower case, no default port spelled out by them."""
+    try:
+        _ = urlsplit(text).port  # raises when it is none
+    except ValueError:
+        return False
     return _ORIGIN.fullmatch(text) is not None
 
 

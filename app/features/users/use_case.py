@@ -32,6 +32,8 @@ def create(run: Runtime, name: str, email: str | None, password: str | None) -> 
     username = users.normal(name)
     if not 0 < len(username) <= LONGEST_NAME or not username.isprintable():
         return Rejected(f"a user name has 1 to {LONGEST_NAME} printable characters")
+    if email is not None and not (len(email) <= LONGEST_NAME and email.isprintable()):
+        return Rejected(f"an e-mail address has at most {LONGEST_NAME} printable characters")
     hashed = None if password is None else _hash(run, password)
     if isinstance(hashed, Rejected):
         return hashed
