@@ -311,6 +311,17 @@ def test_a_person_who_may_sign_in_again_keeps_the_old_sessions_ended(signed_in):
     assert site.sign_in(client)
 
 
+def test_signing_out_everywhere_counts_before_a_single_row_is_marked(signed_in):
+    """The person's epoch alone decides: the rows are marked later, perhaps after a crash."""
+    site, client, answer = signed_in
+    with site.run.transactions.begin() as connection:
+        connection.exec_driver_sql("UPDATE users SET auth_epoch = auth_epoch + 1")
+    refresh = site.refresh(client, answer["refresh_token"])
+    refused(refresh, "invalid_grant", reason="session_ended")
+    for kind in ("access_token", "refresh_token"):
+        assert site.introspect(client, answer[kind]) == {"active": False}
+
+
 def test_one_persons_end_is_not_anothers(signed_in):
     site, client, answer = signed_in
     site.user("bob")

@@ -1,0 +1,112 @@
+"""Migrations: up, down and up again on both systems, and the models say what the tables are."""
+
+import flask_migrate
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect
+
+from app.store import schema
+from app.store.base import Base
+from tests.site import Site
+
+TABLES = {
+    "alembic_version",
+    "audit",
+    "clients",
+    "denied_tokens",
+    "secret_ids",
+    "sessions",
+    "signing_keys",
+    "users",
+}
+
+
+@pytest.fixture
+def empty(database_url, tmp_path):
+    """A site on a database that nobody has migrated."""
+    made = Site(database_url, tmp_path / "keys")
+    yield made
+    made.close()
+
+
+def tables(site) -> set[str]:
+    return set(inspect(site.run.rotations).get_table_names())
+
+
+def revision(site) -> str | None:
+    with site.run.rotations.connect() as connection:
+        return schema.present(connection)
+
+
+def upgrade(site):
+    with site.app.app_context():
+        flask_migrate.upgrade()
+
+
+def downgrade(site):
+    with site.app.app_context():
+        flask_migrate.downgrade(revision="base")
+
+
+def test_a_database_goes_up_down_and_up_again(empty):
+    assert revision(empty) is None
+    upgrade(empty)
+    assert tables(empty) == TABLES
+    first = described(empty)
+    assert revision(empty) == schema.wanted()
+    upgrade(empty)
+    assert revision(empty) == schema.wanted(), "a second upgrade has nothing to do"
+    downgrade(empty)
+    assert tables(empty) == {"alembic_version"}
+    assert revision(empty) is None
+    upgrade(empty)
+    assert described(empty) == first
+    empty.run.ceremony().establish(empty.clock())
+    empty.user()
+    assert empty.sign_in(empty.client())["token_type"] == "Bearer"
+
+
+def described(site) -> dict[str, object]:
+    inspector = inspect(site.run.rotations)
+    return {
+        table: (
+            [(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(table)],
+            sorted(str(index["name"]) for index in inspector.get_indexes(table)),
+            sorted(str(f["constrained_columns"]) for f in inspector.get_foreign_keys(table)),
+        )
+        for table in sorted(TABLES)
+    }
+
+
+def test_the_migrations_make_the_tables_that_the_models_describe(any_site):
+    with any_site.run.transactions.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_both_systems_get_the_same_columns(sqlite_template, postgresql_template):
+    described = []
+    for template in (sqlite_template, postgresql_template):
+        engine = create_engine(template.database_url)
+        inspector = inspect(engine)
+        described.append(
+            {
+                table: [(c["name"], c["nullable"]) for c in inspector.get_columns(table)]
+                for table in TABLES
+            }
+        )
+        engine.dispose()  # the template must be free to be copied
+    assert described[0] == described[1]
+
+
+def test_a_failed_migration_leaves_the_database_as_it_was(empty):
+    """The whole upgrade is one transaction, on SQLite too."""
+    with empty.run.transactions.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE users (id INTEGER)")
+    with pytest.raises(Exception, match="already exists"):
+        upgrade(empty)
+    assert tables(empty) - {"alembic_version"} == {"users"}
+    assert revision(empty) is None
