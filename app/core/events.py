@@ -201,6 +201,15 @@ class KeyPromoted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRotationDue(Event):
+    """The active key has signed for longer than PERENNIAL_KEY_ROTATION_INTERVAL; told at start."""
+
+    name = "key_rotation_due"
+    level = Level.WARNING
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRetired(Event):
     """A key left the published set by command."""
 

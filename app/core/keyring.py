@@ -132,6 +132,11 @@ def prolonged(keys: Sequence[Key], now: int, longest_token: int) -> list[Key]:
     ]
 
 
+def is_due(key: Key, interval: int, now: int) -> bool:
+    """Whether the key has signed for as long as a key should."""
+    return key.signs_from is not None and now - key.signs_from >= interval
+
+
 def needs_successor(keys: Sequence[Key], now: int) -> bool:
     """Whether no key waits unscheduled: one should, so that it is known before it is needed."""
     return not any(

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from app.core import keyring
-from app.core.events import Event, KeyCreated, KeyPromoted, KeyRetired
+from app.core.events import Event, KeyCreated, KeyPromoted, KeyRetired, KeyRotationDue
 from app.core.keyring import AlreadyScheduled, Key, KeyState, Promotion
 from app.core.refresh_token import check_value
 from app.core.sessions import whole_seconds
@@ -27,10 +27,12 @@ LAST_SECRET_ID = 255
 
 @dataclass(frozen=True, slots=True)
 class Promises:
-    """The longest caching and the longest token life announced by this host, milliseconds."""
+    """What this host announces: the longest caching, the longest token life. Milliseconds."""
 
     max_age: int
     longest_token: int
+    interval: int
+    """How long a key should sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,11 @@ class Ceremony:
                 longest = self.promises.longest_token
                 signing_keys.announce(connection, self.promises.max_age, longest)
                 signing_keys.write_dates(connection, keyring.prolonged(keys, now, longest))
-        return tuple(KeyCreated(draft.key.kid) for draft in drafts)
+        created = tuple(KeyCreated(draft.key.kid) for draft in drafts)
+        current = keyring.active(keys, now)
+        if current is not None and keyring.is_due(current, self.promises.interval, now):
+            return (*created, KeyRotationDue(current.kid))
+        return created
 
     def rotate(self, *, at_once: bool, called_at: int, now: int) -> Rotation:
         """Promote the next key: as soon as every verifier can know it, or at once.

@@ -49,7 +49,11 @@ class Runtime:
     @property
     def promises(self) -> Promises:
         settings = self.settings
-        return Promises(settings.jwks_max_age * SECOND, settings.access_token_ttl * SECOND)
+        return Promises(
+            settings.jwks_max_age * SECOND,
+            settings.access_token_ttl * SECOND,
+            settings.key_rotation_interval * SECOND,
+        )
 
     @property
     def access_ttl(self) -> int:

@@ -121,3 +121,25 @@ def test_no_verifier_meets_a_key_it_cannot_know_over_a_thousand_rotations():
         now = start + 1
         keys = [key for key in keys if state(key, keys, now) is not KeyState.RETIRED]
         assert len(keys) <= 8
+
+
+def test_a_key_is_due_when_it_has_signed_for_the_whole_interval():
+    assert not keyring.is_due(SIGNING, 10_000_001, NOW)
+    assert keyring.is_due(SIGNING, 10_000_000, NOW)
+    assert not keyring.is_due(NEXT, 1, NOW)
+
+
+def test_a_longer_token_life_keeps_a_key_that_is_to_be_superseded():
+    planned = promote((SIGNING, YOUNG), NOW, at_once=False)
+    keys = (*planned.superseded, planned.promoted)
+    start = planned.promoted.signs_from
+    (kept,) = keyring.prolonged(keys, NOW, 10 * LIFE)
+    assert kept == replace(planned.superseded[0], retires_at=start + 10 * LIFE + MARGIN)
+    assert keyring.prolonged(keys, NOW, LIFE) == []
+    assert keyring.prolonged(KEYS, NOW, 10 * LIFE) == []
+    assert keyring.prolonged(keys, start, 10 * LIFE) == []
+
+
+def test_a_key_made_by_a_clock_that_ran_ahead_is_no_work_done_since():
+    ahead = replace(NEXT, created_at=NOW + 3_600_000)
+    assert not keyring.acted_since([ahead], NOW, NOW + 1)

@@ -153,3 +153,9 @@ def test_a_secret_is_held_awaited_or_gone(secret_id, availability, authenticity)
 
 def test_secrets_show_in_no_repr():
     assert repr(SECRET)[2:20] not in repr(RING)
+
+
+def test_a_check_value_tells_secrets_apart():
+    assert refresh_token.check_value(SECRET) == refresh_token.check_value(SECRET)
+    assert refresh_token.check_value(SECRET) != refresh_token.check_value(b"n" * 32)
+    assert len(refresh_token.check_value(SECRET)) == 8

@@ -41,3 +41,59 @@ def test_it_gets_a_json_error_that_repeats_nothing(server, request_text, status)
     assert headers["Cache-Control"] == "no-store"
     assert json.loads(body)["error"] == "invalid_request"
     assert SECRET.encode() not in body
+
+
+HEAD = "POST /oauth/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
+CHUNKED = f"{HEAD}{FORM}Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "zz\r\nabc\r\n0\r\n\r\n",
+        "-5\r\nabc\r\n0\r\n\r\n",
+        "0x3\r\nabc\r\n0\r\n\r\n",
+        "\r\nabc",
+        "3\r\nabcXX0\r\n\r\n",
+        "3\r\nabc\r\n0\r\nfoo bar\r\n\r\n",
+    ],
+)
+def test_chunks_that_are_none_are_malformed(server, body):
+    assert answer(server.url, (CHUNKED + body).encode())[0] == 400
+
+
+def test_a_transfer_coding_nobody_knows_is_malformed(server):
+    request = f"{HEAD}{FORM}Transfer-Encoding: rot13\r\n\r\n"
+    assert answer(server.url, request.encode())[0] == 400
+
+
+def test_a_chunked_body_over_64_kib_is_too_large_however_it_begins(server):
+    form = "grant_type=password&username=a&password=b&client_id=c&padding="
+    chunk = form + "x" * (70_000 - len(form))
+    request = f"{CHUNKED}{len(chunk):x}\r\n{chunk}\r\n0\r\n\r\n"
+    assert answer(server.url, request.encode())[0] == 413
+
+
+def test_a_body_that_was_cut_off_is_not_acted_on(server, confidential):
+    """A refresh token cut short would be taken for a wrong one, and forgotten by its client."""
+    basic = confidential.headers["Authorization"]
+    form = "grant_type=refresh_token&refresh_token=prn_rt_0"
+    head = f"{HEAD}{FORM}Authorization: {basic}\r\nContent-Length: 500\r\n\r\n"
+    address = urlsplit(server.url)
+    received = b""
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall((head + form).encode())
+        connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(65_536):
+            received += piece
+    assert b"invalid_grant" not in received
+    assert received.startswith(b"HTTP/1.1 400 ")
+
+
+def test_no_header_moves_a_request_to_another_path(server):
+    request = (
+        "POST /public/oauth/introspect HTTP/1.1\r\nHost: x\r\nSCRIPT_NAME: /public\r\n"
+        f"Connection: close\r\n{FORM}Content-Length: 7\r\n\r\ntoken=x"
+    )
+    assert answer(server.url, request.encode())[0] in {400, 404}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.services import ratelimit
-from app.services.ratelimit import Limit, RedisCounter, SharedMemoryCounter
+from app.services.ratelimit import Limit, RedisCounter, SharedMemoryCounter, source
 from tests.services.crowd import (
     HOUR,
     HUNG,
@@ -302,3 +302,20 @@ def test_a_process_forked_while_a_thread_holds_the_lock_is_not_stuck():
     with counter._lock.hold() as held:
         assert held
         assert in_processes(1, lambda: counter.record(THREE, "ann", NOW)) == [0]
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9:51234", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2::7", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("[2001:db8:1:3::1]", "2001:db8:1:3::/64"),
+        ("unknown", "unknown"),
+        ("", ""),
+    ],
+)
+def test_an_address_counts_as_what_one_party_controls(address, counted):
+    assert source(address) == counted

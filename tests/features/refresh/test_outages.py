@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
+from app.services.keystore import UnavailableError
 from tests.site import PASSWORD
 
 
@@ -140,3 +141,45 @@ def test_connections_cut_by_postgresql_are_made_again(make_postgresql_site):
         )
     asks_to_come_again(site.refresh(client, token))
     assert site.refresh(client, token).status_code == 200
+
+
+def test_a_secret_of_another_installation_signs_nobody_out(signed_in):
+    """The file has the right name and the wrong bytes: a wrong backup (R1c, not R1)."""
+    site, client, token = signed_in
+    file = site.run.keystore.directory.path / "refresh-1.secret"
+    right = file.read_bytes()
+    file.write_bytes(b"another installation's secret..."[:32])
+    site.run.keystore.forget()
+    asks_to_come_again(site.refresh(client, token))
+    with pytest.raises(UnavailableError, match="restore it"):
+        site.run.ceremony().establish(site.clock())
+    file.write_bytes(right)
+    site.run.keystore.forget()
+    assert site.refresh(client, token).status_code == 200
+
+
+def test_a_standby_that_cannot_be_written_asks_to_come_again(make_postgresql_site):
+    site = make_postgresql_site()
+    site.user()
+    client = site.client()
+    token = site.sign_in(client)["refresh_token"]
+    read_only(site, "on")
+    asks_to_come_again(site.refresh(client, token))
+    asks_to_come_again(
+        site.token(client, grant_type="password", username="alice", password=PASSWORD)
+    )
+    assert site.http.get("/readyz").json["database"] == "failed"
+    read_only(site, "off")
+    assert site.refresh(client, token).status_code == 200
+
+
+def read_only(site, setting: str) -> None:
+    """What a connection to a standby, or to a primary that was demoted, meets."""
+    name = site.run.transactions.url.database
+    with site.run.transactions.begin() as connection:
+        connection.execute(text("SET TRANSACTION READ WRITE"))
+        connection.execute(
+            text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {setting}')
+        )
+    site.run.rotations.dispose()
+    site.run.transactions.dispose()
