@@ -22,6 +22,7 @@ from app.core.outcomes import ErrorCode
 from app.protocol.responses import DESCRIPTIONS
 from app.services.runtime import runtime
 from app.services.telemetry import library_logging
+from app.services.warm_pool import WarmPool
 from app.settings import from_environment_or_exit
 
 settings = from_environment_or_exit()
@@ -55,6 +56,9 @@ class JsonWorker(ThreadWorker):
     def init_process(self) -> None:
         self._began: dict[TConn, float] = {}
         super().init_process()
+
+    def get_thread_pool(self) -> WarmPool:
+        return WarmPool(self.cfg.threads)
 
     def handle(self, conn: TConn) -> Any:  # noqa: ANN401  # gunicorn's sentinel or bool
         if not conn.initialized and not conn.wait_for_data(FIRST_BYTE_SECONDS):

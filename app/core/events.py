@@ -11,6 +11,7 @@ from typing import ClassVar
 class Level(StrEnum):
     INFO = "info"
     WARNING = "warning"
+    ERROR = "error"
     ALERT = "critical"
 
 

@@ -1,35 +1,35 @@
 """The only place that turns events into log lines: one line each on stderr, JSON or readable."""
 
-import dataclasses
 import json
 import logging
 import re
 import sys
-from collections.abc import Iterable, MutableMapping
+import traceback
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any, Literal
 
-import structlog
-from structlog.typing import Processor
+from structlog.dev import ConsoleRenderer
+from structlog.processors import TimeStamper
 
-from app.core.events import Event
+from app.core.events import Event, Level
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request being served; set by the protocol layer, sent in every line."""
 
 _TOKENS = re.compile(r"prn_[a-z]{2}_[0-9A-Za-z_-]+|eyJ[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
-
-
 _ENCODER = json.JSONEncoder(default=str)
+
+Line = dict[str, object]
 
 
 class Telemetry:
     """Publishes events and access lines. `log_format` is `json` or `console`."""
 
     def __init__(self, log_format: Literal["json", "console"]) -> None:
-        self._log = structlog.wrap_logger(
-            _Stderr(), processors=_processors(log_format), wrapper_class=structlog.BoundLogger
-        ).bind()
+        key = "at" if log_format == "json" else "timestamp"
+        self._stamp = TimeStamper(fmt="iso", utc=True, key=key)
+        self._render = _ENCODER.encode if log_format == "json" else _readable
 
     def publish(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -39,66 +39,46 @@ class Telemetry:
         self, method: str, path: str, status: int, milliseconds: float, address: str
     ) -> None:
         """One line for each answer; the path never includes a query, which may hold secrets."""
-        line = {
+        line: Line = {
             "method": method,
             "path": path,
             "status": status,
             "ms": round(milliseconds, 1),
             "address": address,
         }
-        self._write("access", "info", line)
+        self._write("access", Level.INFO, line)
 
     def failure(self, what: str, error: BaseException) -> None:
         """A bug: the trace is logged, the wire gets a request id."""
-        self._log.error(what, level="error", exc_info=error, request_id=request_id.get())
+        trace = "".join(traceback.format_exception(error))
+        self._write(what, Level.ERROR, {"exception": trace})
 
-    def _write(self, name: str, level: str, fields: dict[str, object]) -> None:
-        self._log.msg(name, level=level, request_id=request_id.get(), **fields)
-
-
-def _fields(event: Event) -> dict[str, object]:
-    return {
-        field.name: getattr(event, field.name)
-        for field in dataclasses.fields(event)  # type: ignore[arg-type]  # every event is one
-    }
-
-
-def _encode(line: object, **_: object) -> str:
-    return _ENCODER.encode(line)
-
-
-class _Stderr:
-    """Writes to whatever stderr is at the moment, whole lines only."""
-
-    def msg(self, message: str) -> None:
-        sys.stderr.write(message + "\n")
+    def _write(self, name: str, level: Level, fields: Line) -> None:
+        """When, how grave and what come first, for those who read with their eyes."""
+        line: Line = dict(self._stamp(None, "", {}))
+        line |= {"level": level.value, "event": name, "request_id": request_id.get(), **fields}
+        sys.stderr.write(self._render(_redacted(line)) + "\n")
         sys.stderr.flush()
 
-    error = msg
+
+def _fields(event: Event) -> Line:
+    names: tuple[str, ...] = tuple(event.__slots__)
+    return {name: getattr(event, name) for name in names}
 
 
-def _processors(log_format: Literal["json", "console"]) -> list[Processor]:
-    key = "at" if log_format == "json" else "timestamp"
-    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key=key)
-    trace = structlog.processors.format_exc_info
-    if log_format == "json":
-        dumps = structlog.processors.JSONRenderer(serializer=_encode)
-        return [stamp, trace, _redact, _in_order, dumps]
-    return [stamp, trace, _redact, structlog.dev.ConsoleRenderer(colors=False)]
+def _readable(line: Line) -> str:
+    return str(_CONSOLE(None, "", line))
 
 
-def _redact(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+_CONSOLE = ConsoleRenderer(colors=False)
+
+
+def _redacted(line: Line) -> Line:
     """A last net: nothing token-shaped leaves, whoever put it there."""
     for name, value in line.items():
         if isinstance(value, str) and ("prn_" in value or "eyJ" in value):
             line[name] = _TOKENS.sub("[redacted]", value)
     return line
-
-
-def _in_order(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """When, how grave and what come first, for those who read with their eyes."""
-    first = {name: line.pop(name) for name in ("at", "level", "event")}
-    return {**first, **line}
 
 
 _QUOTED = re.compile(r"""(["']).*\1""", re.DOTALL)
