@@ -52,3 +52,10 @@ class Refused:
 
 
 Outcome = Issued | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Why an operator's wish was not carried out, in one line."""
+
+    why: str

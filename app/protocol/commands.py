@@ -9,6 +9,8 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from app.core.outcomes import Rejected
+
 STARTTIME = 19  # field 22 of proc(5), counted after the name
 
 
@@ -27,6 +29,7 @@ def _started() -> int:
 CALLED_AT = _started()
 """UTC milliseconds; tells calls that overlap from calls that follow each other."""
 
+Answer = TypeVar("Answer")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -41,6 +44,13 @@ def show(payload: object, text: str, *, as_json: bool) -> None:
 def refuse(message: str) -> NoReturn:
     """Exit with status 1 and one line on stderr."""
     raise click.ClickException(message)
+
+
+def accepted(answer: Answer | Rejected) -> Answer:
+    """What a use case came to, unless it was rejected: then exit with its line."""
+    if isinstance(answer, Rejected):
+        refuse(answer.why)
+    return answer
 
 
 def note(message: str) -> None:

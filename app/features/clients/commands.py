@@ -1,32 +1,22 @@
 """The commands `perennial client …`."""
 
-from typing import TypeVar
-
 import click
 
 from app.core.clients import AuthMethod, Client, Recovery
 from app.core.sessions import whole_seconds
 from app.features.clients import use_case
-from app.features.clients.use_case import Registered, Rejected, Wish
-from app.protocol.commands import card, json_option, note, refuse, show, table
+from app.features.clients.use_case import Registered, Wish
+from app.protocol.commands import accepted, card, json_option, note, show, table
 from app.services.runtime import runtime
 
 GRANTS = ("password", "refresh_token", "client_credentials")
 YEAR = 365 * 86_400
 COLUMNS = ("client_id", "name", "kind", "grants", "scope", "disabled")
 
-Answer = TypeVar("Answer")
-
 
 @click.group()
 def client() -> None:
     """Clients and resource servers: create, list, show, rotate-secret, disable."""
-
-
-def _accepted(answer: Answer | Rejected) -> Answer:
-    if isinstance(answer, Rejected):
-        refuse(answer.why)
-    return answer
 
 
 @client.command()
@@ -54,7 +44,7 @@ def create(*, as_json: bool, auth_method: str | None, recovery: str, **wish: obj
     """Register a client, or with --resource-server a resource server. The secret is shown once."""
     method = None if auth_method is None else AuthMethod(auth_method)
     asked = Wish(auth_method=method, recovery=Recovery(recovery), **wish)  # type: ignore[arg-type]
-    registered = _accepted(use_case.register(runtime(), asked))
+    registered = accepted(use_case.register(runtime(), asked))
     if registered.deviations:
         note(f"warning: the password grant deviates from {', '.join(registered.deviations)}")
     _show_secret(registered, as_json=as_json)
@@ -81,7 +71,7 @@ def list_clients(*, as_json: bool) -> None:
 @json_option
 def show_client(client_id: str, *, as_json: bool) -> None:
     """What is registered for a client; never its secret."""
-    row = _described(_accepted(use_case.find(runtime(), client_id)))
+    row = _described(accepted(use_case.find(runtime(), client_id)))
     show(row, card(row), as_json=as_json)
 
 
@@ -110,14 +100,14 @@ def _described(found: Client) -> dict[str, object]:
 @json_option
 def rotate_secret(client_id: str, overlap: int, *, as_json: bool) -> None:
     """Replace a client's secret; the new one is shown once."""
-    found = _accepted(use_case.find(runtime(), client_id))
-    _show_secret(_accepted(use_case.rotate_secret(runtime(), found, overlap)), as_json=as_json)
+    found = accepted(use_case.find(runtime(), client_id))
+    _show_secret(accepted(use_case.rotate_secret(runtime(), found, overlap)), as_json=as_json)
 
 
 @client.command()
 @click.argument("client_id", metavar="ID")
 def disable(client_id: str) -> None:
     """Refuse a client; running servers follow within five seconds."""
-    found = _accepted(use_case.find(runtime(), client_id))
+    found = accepted(use_case.find(runtime(), client_id))
     use_case.disable(runtime(), found)
     click.echo(f"client {client_id} disabled")

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.core import resources, scopes
 from app.core.clients import SECRET_METHODS, AuthMethod, Client, Recovery, Secrets, digest
+from app.core.outcomes import Rejected
 from app.core.sessions import SECOND
 from app.services.runtime import Runtime
 from app.store import audit, clients
@@ -23,13 +24,6 @@ _ORIGIN = re.compile(
     r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?"
 )
 _SCRIPTS = ("javascript:", "data:", "vbscript:")
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """Why a registration was not accepted, in one line."""
-
-    why: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)

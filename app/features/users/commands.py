@@ -1,28 +1,18 @@
 """The commands `perennial user …`."""
 
 import sys
-from typing import TypeVar
 
 import click
 
 from app.features.users import use_case
-from app.features.users.use_case import Rejected
-from app.protocol.commands import json_option, refuse, show
+from app.protocol.commands import accepted, json_option, show
 from app.services.runtime import runtime
 from app.store.users import User
-
-Answer = TypeVar("Answer")
 
 
 @click.group()
 def user() -> None:
     """People who sign in: create, disable, enable, set a password."""
-
-
-def _accepted(answer: Answer | Rejected) -> Answer:
-    if isinstance(answer, Rejected):
-        refuse(answer.why)
-    return answer
 
 
 def _password() -> str:
@@ -32,7 +22,7 @@ def _password() -> str:
 
 
 def _found(name: str) -> User:
-    return _accepted(use_case.find(runtime(), name))
+    return accepted(use_case.find(runtime(), name))
 
 
 @user.command()
@@ -43,7 +33,7 @@ def _found(name: str) -> User:
 def create(name: str, email: str | None, *, password_stdin: bool, as_json: bool) -> None:
     """Create a user."""
     password = _password() if password_stdin else None
-    made = _accepted(use_case.create(runtime(), name, email, password))
+    made = accepted(use_case.create(runtime(), name, email, password))
     show(
         {"user_id": made.id, "username": made.username},
         f"user {made.username} created with id {made.id}",
@@ -73,6 +63,6 @@ def enable(name: str) -> None:
 @click.option("--password-stdin", is_flag=True, required=True, help="Read it from standard input.")
 def set_password(name: str, *, password_stdin: bool) -> None:  # noqa: ARG001  # says where from
     """Change the password and end every session of the user."""
-    ended, events = _accepted(use_case.set_password(runtime(), _found(name), _password()))
+    ended, events = accepted(use_case.set_password(runtime(), _found(name), _password()))
     runtime().telemetry.publish(events)
     click.echo(f"password of {name} changed, {ended} sessions ended")

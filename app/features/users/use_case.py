@@ -1,11 +1,11 @@
 """What an operator does to a person's account."""
 
 import secrets
-from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
 
 from app.core.events import Event
+from app.core.outcomes import Rejected
 from app.core.sessions import EndReason
 from app.protocol.sign_out import end_everything
 from app.services.passwords import Busy
@@ -14,13 +14,6 @@ from app.store import audit, users
 from app.store.users import User
 
 LONGEST_NAME = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """Why an operator's wish was not carried out, in one line."""
-
-    why: str
 
 
 Ended = tuple[int, tuple[Event, ...]]
