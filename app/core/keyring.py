@@ -16,6 +16,10 @@ MARGIN = 30_000
 """Allowance for clocks and caches beyond what was announced."""
 
 
+LONGEST_WAIT = 60_000
+"""How long one ceremony may wait for another."""
+
+
 class KeyState(StrEnum):
     NEXT = "next"
     ACTIVE = "active"
@@ -130,6 +134,15 @@ def prolonged(keys: Sequence[Key], now: int, longest_token: int) -> list[Key]:
         and key.retires_at < end
         and state(key, keys, now) is KeyState.ACTIVE
     ]
+
+
+def caught_up(keys: Sequence[Key], now: int) -> int:
+    """The time after a wait for others: not before what they have just done.
+
+    The clock was read before the wait. What lies further ahead was made by a clock that was wrong.
+    """
+    made = [key.created_at for key in keys if key.created_at <= now + LONGEST_WAIT]
+    return max([now, *made])
 
 
 def is_due(key: Key, interval: int, now: int) -> bool:

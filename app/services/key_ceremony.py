@@ -62,6 +62,7 @@ class Ceremony:
         with self.directory.lock():
             self._first_secret(now)
             keys = self._keys()
+            now = keyring.caught_up(keys, now)
             if keyring.active(keys, now) is None:
                 drafts = [self._draft(keys, now, signs_from=now), self._draft(keys, now)]
             else:
@@ -89,6 +90,7 @@ class Ceremony:
         self.directory.prepare()
         with self.directory.lock():
             keys = self._keys()
+            now = keyring.caught_up(keys, now)
             if keyring.acted_since(keys, called_at, now):
                 return Rotation(None, keyring.active(keys, now))
             if not at_once:

@@ -143,3 +143,11 @@ def test_a_longer_token_life_keeps_a_key_that_is_to_be_superseded():
 def test_a_key_made_by_a_clock_that_ran_ahead_is_no_work_done_since():
     ahead = replace(NEXT, created_at=NOW + 3_600_000)
     assert not keyring.acted_since([ahead], NOW, NOW + 1)
+
+
+def test_who_waited_for_others_is_not_before_what_they_did():
+    just_made = replace(NEXT, created_at=NOW + 400)
+    assert keyring.caught_up((SIGNING, just_made), NOW) == NOW + 400
+    assert keyring.caught_up((SIGNING,), NOW) == NOW
+    wrong_clock = replace(NEXT, created_at=NOW + 3_600_000)
+    assert keyring.caught_up((SIGNING, wrong_clock), NOW) == NOW

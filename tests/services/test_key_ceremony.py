@@ -383,3 +383,16 @@ def test_a_compromised_key_neither_signs_nor_is_published(any_site):
     establish(any_site)
     any_site.run.keystore.forget()
     assert any_site.run.signer().kid != bad
+
+
+def test_who_waited_for_another_makes_nothing_of_its_own(empty):
+    """Its clock was read before the wait: to it, what the other made lies in the future."""
+    ceremony, before = empty.run.ceremony(), empty.clock()
+    empty.clock.advance(seconds=2)
+    establish(empty)
+    assert ceremony.establish(before) == ()
+    empty.clock.advance(seconds=2)
+    acted = ceremony.rotate(at_once=True, called_at=before + 3_000, now=empty.clock())
+    waited = ceremony.rotate(at_once=True, called_at=before + 3_000, now=before + 3_500)
+    assert (acted.planned is None, waited.planned) == (False, None)
+    assert len(keys(empty)) == 3
