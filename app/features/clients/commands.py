@@ -7,9 +7,9 @@ from app.core.sessions import whole_seconds
 from app.features.clients import use_case
 from app.features.clients.use_case import Registered, Wish
 from app.protocol.commands import accepted, card, json_option, note, show, table
+from app.protocol.grant import TokenGrant
 from app.services.runtime import runtime
 
-GRANTS = ("password", "refresh_token", "client_credentials")
 YEAR = 365 * 86_400
 COLUMNS = ("client_id", "name", "kind", "grants", "scope", "disabled")
 
@@ -19,11 +19,18 @@ def client() -> None:
     """Clients and resource servers: create, list, show, rotate-secret, disable."""
 
 
+def _installed(_: object, __: object, grants: tuple[str, ...]) -> tuple[str, ...]:
+    """Only what some feature serves."""
+    served = sorted(grant.GRANT_TYPE for grant in TokenGrant.__subclasses__())
+    for grant in grants:
+        if grant not in served:
+            raise click.BadParameter(f"{grant!r} is not one of {', '.join(served)}")
+    return grants
+
+
 @client.command()
 @click.option("--name", required=True, help="What people call it.")
-@click.option(
-    "--grant", "grants", multiple=True, type=click.Choice(GRANTS), help="May be repeated."
-)
+@click.option("--grant", "grants", multiple=True, callback=_installed, help="May be repeated.")
 @click.option("--redirect-uri", "redirect_uris", multiple=True, help="May be repeated.")
 @click.option("--origin", "origins", multiple=True, help="Browser origin (CORS). May be repeated.")
 @click.option("--scope", default="", help="Scopes it may ask for, separated by spaces.")
