@@ -14,7 +14,6 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from types import MappingProxyType
 from typing import assert_never
 from zlib import crc32
 
@@ -29,7 +28,6 @@ BODY_BYTES = 2 + SID_BYTES + GENERATION_BYTES + TAG_BYTES
 BODY_DIGITS = 58
 CHECKSUM_DIGITS = 6
 LENGTH = len(PREFIX) + BODY_DIGITS + CHECKSUM_DIGITS
-LAST_GENERATION = 2 ** (8 * GENERATION_BYTES) - 1
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGIT = {character: value for value, character in enumerate(ALPHABET)}
@@ -101,11 +99,6 @@ class Ring:
                 return Authenticity.GENUINE if genuine else Authenticity.FORGED
             case unreachable:
                 assert_never(unreachable)
-
-
-def single_secret(secret: bytes, secret_id: int = 1) -> Ring:
-    """A ring of one, as right after the first start."""
-    return Ring(MappingProxyType({secret_id: secret}), secret_id, frozenset({secret_id}), secret_id)
 
 
 def check_value(secret: bytes) -> bytes:

@@ -18,8 +18,8 @@ from app.core.refresh_token import (
     RefreshToken,
     Ring,
     parse,
-    single_secret,
 )
+from tests.core.rings import LAST_GENERATION, single_secret
 
 SECRET = bytes(range(32))
 SALT = bytes(range(32, 64))
@@ -29,7 +29,7 @@ GOLDEN = RING.mint(1, SID, SALT, 1)
 
 secrets = st.binary(min_size=32, max_size=32)
 sids = st.binary(min_size=16, max_size=16)
-generations = st.integers(min_value=1, max_value=refresh_token.LAST_GENERATION)
+generations = st.integers(min_value=1, max_value=LAST_GENERATION)
 
 
 def seal(digits: str) -> str:
@@ -120,7 +120,7 @@ def test_r0_any_text_is_read_without_an_error(text):
 
 def test_the_largest_value_that_fits_is_read():
     token = parse(seal(digits_of((1 << 336) + 2**336 - 1)))
-    assert token == RefreshToken(255, b"\xff" * 16, refresh_token.LAST_GENERATION, b"\xff" * 20)
+    assert token == RefreshToken(255, b"\xff" * 16, LAST_GENERATION, b"\xff" * 20)
 
 
 def test_neither_leak_alone_makes_a_token_genuine():

@@ -6,7 +6,7 @@ import pytest
 
 from app.core import rotation
 from app.core.binding import Binding, Proof
-from app.core.refresh_token import Authenticity, Availability, RefreshToken, single_secret
+from app.core.refresh_token import Authenticity, Availability, RefreshToken
 from app.core.rotation import (
     Heal,
     Policy,
@@ -20,6 +20,7 @@ from app.core.rotation import (
     judge,
 )
 from app.core.sessions import Channel, EndReason, Session, State
+from tests.core.rings import single_secret
 
 NOW = 1_800_000_000_000
 W = 60_000
