@@ -77,6 +77,7 @@ class Site:
         form: Form,
         client: Registered | None = None,
         headers: Mapping[str, str] | None = None,
+        address: str | None = None,
     ) -> TestResponse:
         """POST a form; a confidential client authenticates by Basic, a public one by client_id."""
         fields = list(form.items()) if isinstance(form, Mapping) else list(form)
@@ -90,6 +91,7 @@ class Site:
             data=urlencode(fields),
             headers=sent,
             content_type="application/x-www-form-urlencoded",
+            environ_base={} if address is None else {"REMOTE_ADDR": address},
         )
 
     def token(
@@ -103,10 +105,20 @@ class Site:
         return answer.json
 
     def refresh(
-        self, client: Registered, token: str, *, key: str | None = None, **form: str
+        self,
+        client: Registered,
+        token: str,
+        *,
+        key: str | None = None,
+        device: tuple[str, str] | None = None,
+        **form: str,
     ) -> TestResponse:
-        headers = {} if key is None else {"Idempotency-Key": key}
-        return self.token(client, headers, grant_type="refresh_token", refresh_token=token, **form)
+        """`device` is an address and a user agent."""
+        address, user_agent = device or (None, None)
+        sent = {"User-Agent": user_agent, "Idempotency-Key": key}
+        headers = {name: value for name, value in sent.items() if value is not None}
+        wanted = {"grant_type": "refresh_token", "refresh_token": token, **form}
+        return self.post("/oauth/token", wanted, client, headers, address)
 
     def revoke(self, client: Registered, token: str, **form: str) -> TestResponse:
         return self.post("/oauth/revoke", {"token": token, **form}, client)

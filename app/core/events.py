@@ -76,6 +76,19 @@ class RefreshHealed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatedElsewhere(Event):
+    """The token superseded last was answered with its successor, but the request came from another
+    address or program than the rotation: a client that moved, or a thief inside the window.
+    """
+
+    name = "repeated_elsewhere"
+    level = Level.WARNING
+    session: str
+    client: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshRefused(Event):
     """`rule` is the row of the decision table, `why` the precise reason; nothing changed."""
 

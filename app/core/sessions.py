@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.core.binding import Binding
+from app.core.devices import Device
 
 SECOND = 1000
 DAY = 86_400 * SECOND
@@ -66,10 +67,17 @@ class Session:
     auth_time: int
     current_epoch: int
     user_disabled_at: int | None
+    user_agent: str | None = None
+    ip: str | None = None
 
     @property
     def resources(self) -> tuple[str, ...]:
         return tuple(self.resource.split())
+
+    @property
+    def device(self) -> Device:
+        """From where the session was begun or, later, last rotated."""
+        return Device(user_agent=self.user_agent, address=self.ip)
 
 
 @dataclass(frozen=True, slots=True)

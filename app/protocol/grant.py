@@ -4,6 +4,7 @@ from flask import Request
 from flask import request as http
 
 from app.core.clients import Client
+from app.core.devices import Device, described
 from app.core.outcomes import ErrorCode, Outcome, Refused
 from app.protocol.forms import Form
 from app.protocol.responses import Answer, RefusedError, render
@@ -43,8 +44,8 @@ def current_request() -> Request:
     return found
 
 
-def user_agent() -> str:
-    return http.headers.get("User-Agent", "")
+def device() -> Device:
+    return described(user_agent=http.headers.get("User-Agent", ""), address=address())
 
 
 def address() -> str:

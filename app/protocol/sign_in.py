@@ -1,13 +1,13 @@
 """How a session begins: shared by every grant that a person stands behind."""
 
 import secrets
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from app.core import sessions as rules
 from app.core.binding import Binding
 from app.core.clients import Client
+from app.core.devices import Device
 from app.core.events import SignedIn
 from app.core.outcomes import Issued
 from app.core.refresh_token import SALT_BYTES, SID_BYTES
@@ -20,15 +20,6 @@ from app.store.users import User
 
 REFRESH_GRANT = "refresh_token"
 FIRST_GENERATION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What a session shows its owner about where it was begun. All three may be empty."""
-
-    user_agent: str = ""
-    address: str = ""
-    name: str = ""
 
 
 def draft(run: Runtime, client: Client, user: User, covered: Coverage, now: int) -> Session:
@@ -109,15 +100,10 @@ def store(connection: Connection, run: Runtime, session: Session, device: Device
             "channel": session.channel,
             "auth_time": session.auth_time,
             "remember_me": False,
-            "device_name": _shown(device.name, 64),
-            "user_agent": _shown(device.user_agent, 200),
-            "ip": _shown(device.address, 45),
+            "device_name": device.name,
+            "user_agent": device.user_agent,
+            "ip": device.address,
             "created_at": session.auth_time,
             "last_seen_at": session.auth_time,
         },
     )
-
-
-def _shown(text: str, longest: int) -> str | None:
-    """What a client says of itself, fit for a terminal: no controls, not too long."""
-    return "".join(filter(str.isprintable, text))[:longest] or None

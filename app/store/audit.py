@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import BigInteger, Connection, Integer, String, Text, insert
+from sqlalchemy import BigInteger, Connection, Integer, String, Text, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.store.base import Base, Id, Milliseconds
@@ -35,3 +35,13 @@ def record(connection: Connection, at: int, event: str, facts: Mapping[str, str]
             user_id=facts.get("user_id"),
         )
     )
+
+
+def detail(connection: Connection, session: str, event: str) -> str | None:
+    """What was written down about the session when `event` last happened to it."""
+    found = connection.execute(
+        select(AuditRow.detail)
+        .where(AuditRow.session == session, AuditRow.event == event)
+        .order_by(AuditRow.id.desc())
+    ).first()
+    return None if found is None else str(found.detail)

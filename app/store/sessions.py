@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.binding import Binding
+from app.core.devices import UNSAID, Device
 from app.core.sessions import Channel, EndReason, Session
 from app.store.base import Base, Id, MaybeMilliseconds, Milliseconds, Sid
 from app.store.users import UserRow, normal
@@ -91,6 +92,8 @@ _SESSION: tuple[Any, ...] = (
     SessionRow.auth_time,
     UserRow.auth_epoch,
     UserRow.disabled_at,
+    SessionRow.user_agent,
+    SessionRow.ip,
 )
 _UP_TO_CHANNEL = _SESSION.index(SessionRow.channel) + 1
 _JOINED = select(*_SESSION).join(UserRow, UserRow.id == SessionRow.user_id)
@@ -125,6 +128,7 @@ class Swap:
     rotated_at: int
     key_hash: bytes | None
     idle_expires_at: int
+    device: Device = UNSAID
 
 
 _SWAP = (
@@ -142,6 +146,8 @@ _SWAP = (
         last_seen_at=bindparam("b_now"),
         rotation_key_hash=bindparam("b_key"),
         idle_expires_at=bindparam("b_idle"),
+        user_agent=bindparam("b_agent"),
+        ip=bindparam("b_ip"),
     )
     .returning(SessionRow.gen)
 )
@@ -167,6 +173,8 @@ def _parameters(sid: bytes, swap: Swap) -> dict[str, object]:
         "b_now": swap.rotated_at,
         "b_key": swap.key_hash,
         "b_idle": swap.idle_expires_at,
+        "b_agent": swap.device.user_agent,
+        "b_ip": swap.device.address,
     }
 
 
@@ -222,8 +230,6 @@ def listing(
     extra = (
         UserRow.username,
         SessionRow.device_name,
-        SessionRow.user_agent,
-        SessionRow.ip,
         SessionRow.remember_me,
         SessionRow.created_at,
         SessionRow.last_seen_at,

@@ -86,7 +86,10 @@ def test_no_digit_can_be_changed_even_with_a_repaired_checksum(place, digit):
     token = parse(seal(changed[len(PREFIX) :]))
     if changed == GOLDEN[:-6] or token is None:
         return
-    assert RING.authenticate(token, SALT) is Authenticity.FORGED
+    # A secret id beyond every known one may be on its way to this host; nothing is granted for it.
+    unheard = token.secret_id > RING.newest
+    expected = Authenticity.UNDECIDED if unheard else Authenticity.FORGED
+    assert RING.authenticate(token, SALT) is expected
 
 
 @pytest.mark.parametrize(

@@ -174,8 +174,6 @@ def test_a_listing_shows_the_newest_first_and_narrows(connection):
     assert listed[0][1] == {
         "username": "user2",
         "device_name": "Phone",
-        "user_agent": None,
-        "ip": None,
         "remember_me": False,
         "created_at": NOW + 1,
         "last_seen_at": NOW,

@@ -9,8 +9,7 @@ from app.core.clients import Client
 from app.core.outcomes import Outcome
 from app.features.password.use_case import GRANT, Attempt, sign_in_with_password
 from app.protocol.forms import Form
-from app.protocol.grant import TokenGrant, address, user_agent
-from app.protocol.sign_in import Device
+from app.protocol.grant import TokenGrant, device
 from app.services.runtime import Runtime, runtime
 from app.store import users
 
@@ -29,6 +28,6 @@ class Password(TokenGrant, ResourceOwnerPasswordCredentialsGrant):
             password=form.required("password"),
             scope=form.values.get("scope"),
             resources=form.resources,
-            device=Device(user_agent=user_agent(), address=address()),
+            device=device(),
         )
         return sign_in_with_password(run, client, attempt)

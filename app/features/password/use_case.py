@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field, replace
 
 from app.core.clients import Client
+from app.core.devices import Device
 from app.core.events import Event, SignInRefused, StoredHashDamaged
 from app.core.outcomes import ErrorCode, Outcome, Refused
 from app.protocol import sign_in
 from app.protocol.requested import coverage
 from app.protocol.responses import busy, too_often
-from app.protocol.sign_in import Device
 from app.services.passwords import Busy, Verified
 from app.services.ratelimit import Limit, source
 from app.services.runtime import Runtime
@@ -59,7 +59,7 @@ def sign_in_with_password(run: Runtime, client: Client, attempt: Attempt) -> Out
 
 
 def _keys(attempt: Attempt) -> tuple[tuple[Limit, str], ...]:
-    address = source(attempt.device.address)
+    address = source(attempt.device.address or "")
     return (PER_ACCOUNT, f"{address} {attempt.username}"), (PER_ADDRESS, address)
 
 

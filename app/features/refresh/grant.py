@@ -8,7 +8,7 @@ from app.core.outcomes import Outcome
 from app.features.refresh.use_case import Request, refresh
 from app.protocol import forms
 from app.protocol.forms import Form
-from app.protocol.grant import TokenGrant
+from app.protocol.grant import TokenGrant, device
 from app.services.runtime import Runtime
 
 
@@ -21,5 +21,6 @@ class Refresh(TokenGrant, RefreshTokenGrant):
             scope=form.values.get("scope"),
             resources=form.resources,
             key=forms.idempotency_key(http.headers.get("Idempotency-Key")),
+            device=device(),
         )
         return refresh(run, client, request)

@@ -4,14 +4,23 @@ Everything that can fail happens before the swap, and no lock is held while sign
 the commit; a session that must end for reuse is ended and committed before it is refused.
 """
 
+import json
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from app.core import rotation, scopes, sessions
+from app.core import rotation, scopes, sessions, theft
 from app.core.binding import Binding
 from app.core.clients import Client
-from app.core.events import Refreshed, RefreshHealed, RefreshRefused, ReuseDetected
+from app.core.devices import UNSAID, Device
+from app.core.events import (
+    Event,
+    Refreshed,
+    RefreshHealed,
+    RefreshRefused,
+    RepeatedElsewhere,
+    ReuseDetected,
+)
 from app.core.outcomes import ErrorCode, Issued, Outcome, Refused
 from app.core.refresh_token import Availability, RefreshToken, Ring, parse
 from app.core.resources import narrow
@@ -26,6 +35,7 @@ from app.store import sessions as rows
 from app.store.sessions import Swap
 
 ATTEMPTS = 3
+SUPERSEDED = {Rule.R6_IN_WINDOW, Rule.R6K_SAME_REQUESTER}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -36,6 +46,7 @@ class Request:
     scope: str | None = None
     resources: tuple[str, ...] = ()
     key: str | None = None
+    device: Device = UNSAID
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -116,6 +127,7 @@ def _swapped(
         rotated_at=now,
         key_hash=rotation.remembered_key(session, presented),
         idle_expires_at=sessions.idle_end(now, session.idle_ttl, session.expires_at),
+        device=inquiry.request.device,
     )
     write = rows.rotate if isinstance(verdict, Rotate) else rows.heal
     if not write(connection, session.sid, swap):
@@ -172,10 +184,11 @@ def _issued(
 ) -> Issued:
     """Answer with the token of the row's generation (I4)."""
     facts = (session.public_id, session.client_id)
-    events: tuple[Refreshed | RefreshHealed, ...]
-    events = (Refreshed(*facts, generation=current.generation, rule=rule),)
+    events: tuple[Event, ...] = (Refreshed(*facts, generation=current.generation, rule=rule),)
     if rule is Rule.R8_AHEAD:
         events += (RefreshHealed(*facts, generation=current.generation),)
+    if rule in SUPERSEDED and session.device != inquiry.request.device:
+        events += (RepeatedElsewhere(*facts, generation=current.generation),)
     return Issued(
         access_token=access.text,
         expires_in=access.expires_in,
@@ -194,13 +207,14 @@ def _ended(inquiry: Inquiry, session: Session, reuse: Reuse, now: int) -> Refuse
     run, client_id = inquiry.run, inquiry.client.client_id
     event = ReuseDetected(session.public_id, client_id, session.user_id, reuse.behind_by)
     purge_at = sessions.purge_time(now, run.access_ttl)
+    found = theft.dossier(session, inquiry.token.generation, now, inquiry.request.device)
     with run.transactions.begin() as connection:
         if rows.revoke(connection, session.sid, now, EndReason.REUSE, purge_at):
             facts = {
                 "session": session.public_id,
                 "client_id": client_id,
                 "user_id": session.user_id,
-                "detail": f"generation {inquiry.token.generation}, {reuse.behind_by} behind",
+                "detail": json.dumps(found.members()),
             }
             audit.record(connection, now, event.name, facts)
     return Refused(error=ErrorCode.INVALID_GRANT, reason=State.REUSED, events=(event,))

@@ -1,16 +1,18 @@
 """The commands `perennial session …`."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from app.core import sessions as rules
+from app.core.events import ReuseDetected
 from app.core.sessions import EndReason, Session, State, whole_seconds
 from app.protocol.commands import card, json_option, refuse, show, table
 from app.protocol.sign_out import end_everything, end_session
 from app.services.runtime import Runtime, runtime
-from app.store import sessions, users
+from app.store import audit, sessions, users
 
 COLUMNS = ("id", "state", "username", "client_id", "created_at", "last_seen_at", "device_name")
 
@@ -37,14 +39,24 @@ def list_sessions(username: str | None, client_id: str | None, *, as_json: bool)
 @click.argument("public_id", metavar="ID")
 @json_option
 def show_session(public_id: str, *, as_json: bool) -> None:
-    """One session, with why it is over if it is."""
+    """One session, why it is over if it is, and after a reuse what is known of both sides."""
     run = runtime()
     with run.rotations.connect() as connection:
         found = sessions.listing(connection, public_id=public_id)
+        dossier = audit.detail(connection, public_id, ReuseDetected.name)
     if not found:
         refuse(f"there is no session {public_id}")
     row = _described(run, *found[0])
-    show(row, card(row), as_json=as_json)
+    reuse = None if dossier is None else json.loads(dossier)
+    text = card(row) if reuse is None else f"{card(row)}\n{_sides(reuse)}"
+    show({**row, "reuse": reuse}, text, as_json=as_json)
+
+
+def _sides(reuse: Mapping[str, Mapping[str, object]]) -> str:
+    """Who held the token: one of them is the owner, and only the owner can say which."""
+    return "\n".join(
+        card({f"reuse.{side}.{k}": v for k, v in facts.items()}) for side, facts in reuse.items()
+    )
 
 
 def _described(run: Runtime, session: Session, extra: Mapping[str, Any]) -> dict[str, object]:
@@ -68,8 +80,8 @@ def _described(run: Runtime, session: Session, extra: Mapping[str, Any]) -> dict
         "generation": session.generation,
         "remember_me": extra["remember_me"],
         "device_name": extra["device_name"],
-        "user_agent": extra["user_agent"],
-        "ip": extra["ip"],
+        "user_agent": session.user_agent,
+        "ip": session.ip,
     }
 
 

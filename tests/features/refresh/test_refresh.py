@@ -1,12 +1,15 @@
 """The decision table over HTTP, the same on both databases: what a client sees, and what stays."""
 
 import dataclasses
+import json
 
 import pytest
 from sqlalchemy import text
 
 KEY = "a-key-of-one-token-0001"
 OTHER_KEY = "a-key-of-one-token-0002"
+PHONE = ("192.0.2.7", "Phone/7")
+SHELL = ("198.51.100.9", "curl/8")
 GARBAGE = "prn_rt_" + "0" * 64
 
 
@@ -126,7 +129,8 @@ def test_r7_the_end_is_written_to_the_audit_in_the_same_transaction(signed_in):
             .one()
         )
     assert entry["session"] == row(site)["public_id"]
-    assert entry["detail"] == "generation 1, 2 behind"
+    sides = json.loads(entry["detail"])
+    assert [sides[side]["generation"] for side in ("rotated", "replayed")] == [2, 1]
 
 
 def test_r6_the_parent_gets_the_same_successor_inside_the_window_and_writes_nothing(signed_in):
@@ -336,3 +340,24 @@ def test_a_session_value_is_what_the_row_says(signed_in):
     for field in dataclasses.fields(session):
         if field.name != "user_disabled_at":
             assert getattr(session, field.name) == stored[renamed.get(field.name, field.name)]
+
+
+def test_a_rotation_remembers_from_where_and_a_repetition_does_not(signed_in):
+    site, client, token = signed_in
+    assert (row(site)["ip"], row(site)["user_agent"]) != PHONE
+    assert site.refresh(client, token, device=PHONE).status_code == 200
+    assert site.refresh(client, token, device=SHELL).status_code == 200
+    assert (row(site)["ip"], row(site)["user_agent"]) == PHONE
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_a_repetition_from_elsewhere_is_told_to_the_operator(signed_in, capsys, key):
+    """A thief inside the window looks like this; so does a client that changed networks."""
+    site, client, token = signed_in
+    successor = site.refresh(client, token, key=key, device=PHONE).json["refresh_token"]
+    site.clock.advance(seconds=10 if key is None else 1_000)
+    site.refresh(client, token, key=key, device=PHONE)
+    assert "repeated_elsewhere" not in capsys.readouterr().err
+    again = site.refresh(client, token, key=key, device=(PHONE[0], SHELL[1]))
+    assert again.json["refresh_token"] == successor
+    assert "repeated_elsewhere" in capsys.readouterr().err

@@ -24,6 +24,8 @@ SHAPE = {
     "ip": (str, type(None)),
 }
 DAY = 86_400
+OWNER = ("192.0.2.7", "Phone/7.1")
+THIEF = ("198.51.100.9", "Cu\x1brl")
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def test_a_session_is_listed_with_its_times_in_seconds(perennial, any_site):
     assert row["authorization_expires_in"] == 90 * DAY - 150
     assert (row["state"], row["end_reason"], row["generation"]) == ("live", None, 2)
     assert (row["username"], row["client_id"]) == ("alice", client.client.client_id)
-    assert perennial.json("session", "show", row["id"]) == row
+    assert perennial.json("session", "show", row["id"]) == {**row, "reuse": None}
 
 
 def test_the_newest_comes_first_and_a_list_narrows(perennial, any_site):
@@ -194,3 +196,26 @@ def test_what_a_browser_calls_itself_cannot_move_the_operators_cursor(perennial,
     for command in (("list",), ("show", listed(perennial)[0])):
         printed = perennial.done("session", *command)
         assert [c for c in printed if not c.isprintable() and c != "\n"] == []
+
+
+@pytest.mark.clause("rfc9700-4.14.2-06")
+def test_after_a_reuse_both_sides_are_shown(perennial, any_site):
+    """One of them is the owner; only people can tell which."""
+    site = any_site
+    client = site.client()
+    first = site.sign_in(client)["refresh_token"]
+    started = site.clock() // 1000
+    site.clock.advance(seconds=100)
+    site.refresh(client, first, device=OWNER)
+    site.clock.advance(seconds=1_000)
+    assert site.refresh(client, first, device=THIEF).status_code == 400
+    (row,) = perennial.json("session", "list")
+    reuse = {
+        "rotated": {"generation": 1, "at": started + 100, "ip": OWNER[0], "user_agent": OWNER[1]},
+        "replayed": {"generation": 1, "at": started + 1_100, "ip": THIEF[0], "user_agent": "Curl"},
+    }
+    assert perennial.json("session", "show", row["id"]) == {**row, "reuse": reuse}
+    assert (row["ip"], row["user_agent"]) == OWNER, "the refused side left no trace in the row"
+    shown = perennial.done("session", "show", row["id"]).splitlines()
+    assert f"reuse.replayed.ip: {THIEF[0]}" in shown
+    assert f"reuse.rotated.user_agent: {OWNER[1]}" in shown
