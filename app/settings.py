@@ -1,46 +1,41 @@
 """Every setting: one frozen value, read from the environment once.
 
 A setting is one field of `Settings`. Its variable is the field's name in capitals after
-`PERENNIAL_`; its rule holds the check together with the words for what is expected, so that
-refusals and `docs/settings.md` cannot disagree. No refusal repeats the value: it may be a secret.
+`PERENNIAL_`, its rule one of `app.setting_rules`. No refusal repeats the value: it may be a secret.
 """
 
 import difflib
-import ipaddress
 import os
-import posixpath
-import re
-import stat
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.setting_rules import (
+    ABSOLUTE_URI,
+    DATABASE_URL,
+    ISSUER,
+    KEYS_DIR,
+    REDIS_URL,
+    SECRET_FILE,
+    Rule,
+    is_loopback,
+    read_secret,
+    seconds,
+    sqlite_file,
+    whole,
+)
 
 PREFIX = "PERENNIAL_"
 TEST_PREFIX = "PERENNIAL_TEST_"  # belongs to the test-suite, never a setting
 DEVELOPMENT_ISSUER = "http://127.0.0.1:8000"
 TEN_YEARS = 3650 * 24 * 3600
 DAY = 24 * 3600
-OTHERS_MAY_USE = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
-
-_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-_ISSUER = re.compile(
-    rf"(?P<scheme>https?)://(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])"
-    r"(?::[1-9][0-9]{0,4})?(?:/(?:[\w.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*",
-    re.ASCII,
-)
-# An @ behind the host is refused: SQLAlchemy would take what stands before it for a password.
-_POSTGRESQL = re.compile(
-    r"postgresql\+psycopg://(?=.)(?:[^\s:/?@]*(?::[^\s/?@]*)?@)?(?:\[[0-9A-Fa-f:.]+\]|[^\s:/?@\[\]]+)?"
-    r"(?::[0-9]{1,5})?(?:/[^\s?@]*(?:\?[^\s@]*)?)?"
-)
-_ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\w.~:/?\[\]@!$&'()*+,;=%-]+", re.ASCII)
 
 
 class SettingsError(Exception):
@@ -50,132 +45,7 @@ class SettingsError(Exception):
         super().__init__(f"{variable}: expected {expectation}")
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A check and its words. The check returns the value to keep; ValueError or OSError refuses."""
-
-    expected: str
-    check: Callable[[str], object]
-
-
-def _whole(unit: str, least: int, most: int) -> Rule:
-    def check(text: str) -> int:
-        if not re.fullmatch("[0-9]+", text) or not least <= int(text) <= most:
-            raise ValueError
-        return int(text)
-
-    return Rule(f"{unit} from {least} to {most}", check)
-
-
-def _seconds(least: int, most: int) -> Rule:
-    return _whole("whole seconds", least, most)
-
-
-def _issuer(text: str) -> str:
-    """The syntax of RFC 8414 section 2, in the one spelling that survives comparison as text."""
-    parts = _ISSUER.fullmatch(text)
-    if parts is None:
-        raise ValueError
-    if parts["host"].startswith("["):
-        ipaddress.IPv6Address(parts["host"][1:-1])
-    _ = urlsplit(text).port  # raises when above 65535
-    return text
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address in ipaddress.ip_network("127.0.0.0/8") or address == ipaddress.IPv6Address("::1")
-
-
-def _database_url(text: str) -> str:
-    if text.startswith("sqlite:"):
-        _sqlite_file(text)
-        return text
-    if not _POSTGRESQL.fullmatch(text):
-        raise ValueError
-    _ = urlsplit(text).port  # raises when above 65535
-    return text
-
-
-def _sqlite_file(url: str) -> str:
-    """The file's path as written, relative or absolute. In-memory databases have none."""
-    scheme, slashes, quoted = url.partition(":///")
-    path = unquote(quoted, errors="strict")
-    named = posixpath.basename(path) not in {"", ".", "..", ":memory:"}
-    plain = path.isprintable() and "?" not in quoted and not path.startswith("file:")
-    if scheme != "sqlite" or not slashes or not named or not plain:
-        raise ValueError
-    return path
-
-
-def _redis_url(text: str) -> str:
-    if not re.fullmatch("[!-~]+", text):
-        raise ValueError
-    parts = urlsplit(text)
-    if text.startswith("unix://"):
-        usable = parts.hostname is None and not parts.path.endswith("/") and parts.path != ""
-    else:
-        usable = text.startswith(("redis://", "rediss://")) and bool(parts.hostname)
-        _ = parts.port  # raises when it is no port
-    if not usable:
-        raise ValueError
-    return text
-
-
-def _absolute_uri(text: str) -> str:
-    parts = urlsplit(text)
-    without_host = parts.scheme in {"http", "https"} and not parts.netloc
-    if without_host or not _ABSOLUTE_URI.fullmatch(text):
-        raise ValueError
-    return text
-
-
-def _directory(text: str) -> Path:
-    path = Path(text)
-    if "\0" in text or (path.exists() and not path.is_dir()):
-        raise ValueError
-    return path
-
-
-def _secret_file(text: str) -> Path:
-    path = Path(text)
-    _read_secret(path)
-    return path
-
-
-def _read_secret(path: Path) -> bytes:
-    """The content without its line ending, from a file that is nobody else's business."""
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode) or mode & OTHERS_MAY_USE:
-        raise ValueError
-    secret = path.read_bytes().removesuffix(b"\n").removesuffix(b"\r")
-    if not secret:
-        raise ValueError
-    return secret
-
-
-Lifetime = Annotated[int, _seconds(1, TEN_YEARS)]
-ISSUER = Rule(
-    "an https URL with a lower-case host, without user, query, fragment or trailing slash "
-    "(in development also http on a loopback host)",
-    _issuer,
-)
-DATABASE_URL = Rule(
-    "sqlite:///file without a query, or postgresql+psycopg://user:password@host/name "
-    "(special characters percent-encoded)",
-    _database_url,
-)
-REDIS_URL = Rule("a redis://host, rediss://host or unix:///socket URL", _redis_url)
-KEYS_DIR = Rule("a directory, or a path where one can be made", _directory)
-SECRET_FILE = Rule(
-    "a file that is not empty and that only its owner can read or write", _secret_file
-)
-ABSOLUTE_URI = Rule("an absolute URI without a fragment", _absolute_uri)
+Lifetime = Annotated[int, seconds(1, TEN_YEARS)]
 
 
 def variable(name: str) -> str:
@@ -245,7 +115,7 @@ class Settings(BaseSettings):
         default=90 * DAY,
         description="absolute lifetime of sessions created at `/oauth/token` or in body mode",
     )
-    reuse_grace: Annotated[int, _seconds(0, 300)] = Field(
+    reuse_grace: Annotated[int, seconds(0, 300)] = Field(
         default=60,
         description="how long a refresh token whose answer was lost is accepted again; "
         "`0` is the strict profile",
@@ -254,7 +124,7 @@ class Settings(BaseSettings):
         default=None, description="`aud` when no `resource` is asked for; the issuer when unset"
     )
     key_rotation_interval: Lifetime = Field(default=30 * DAY, description="how long a key signs")
-    jwks_max_age: Annotated[int, _seconds(1, DAY)] = Field(
+    jwks_max_age: Annotated[int, seconds(1, DAY)] = Field(
         default=300, description="how long a verifier may cache the JWKS"
     )
     password_grant: Literal["off", "allowlisted"] = Field(
@@ -266,7 +136,7 @@ class Settings(BaseSettings):
         default_factory=lambda earlier: "console" if _in_development(earlier) else "json",
         description="how a log line is written",
     )
-    trusted_proxies: Annotated[int, _whole("a whole number", 0, 10)] = Field(
+    trusted_proxies: Annotated[int, whole("a whole number", 0, 10)] = Field(
         default=0, description="number of proxies whose forwarding headers are believed"
     )
 
@@ -297,7 +167,7 @@ class Settings(BaseSettings):
     def _keep_http_on_loopback(cls, issuer: str | None, info: ValidationInfo) -> str | None:
         if issuer is None or issuer.startswith("https:"):
             return issuer
-        if not _in_development(info.data) or not _is_loopback(urlsplit(issuer).hostname or ""):
+        if not _in_development(info.data) or not is_loopback(urlsplit(issuer).hostname or ""):
             raise ValueError(f"expected {ISSUER.expected}")
         return issuer
 
@@ -310,7 +180,7 @@ class Settings(BaseSettings):
         """The database URL with an absolute path, odd characters quoted. Holds the password."""
         if not self.database_url.startswith("sqlite:"):
             return self.database_url
-        return f"sqlite:///{quote(str(Path(_sqlite_file(self.database_url)).absolute()))}"
+        return f"sqlite:///{quote(str(Path(sqlite_file(self.database_url)).absolute()))}"
 
     def require_issuer(self) -> str:
         """The issuer, for commands that cannot do without."""
@@ -334,7 +204,7 @@ class Settings(BaseSettings):
         if self.keys_passphrase_file is None:
             return None
         try:
-            return _read_secret(self.keys_passphrase_file)
+            return read_secret(self.keys_passphrase_file)
         except (ValueError, OSError):
             name = "keys_passphrase_file"
             raise SettingsError(variable(name), expected(name)) from None
