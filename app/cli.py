@@ -1,7 +1,9 @@
 """The `perennial` command, and those of its commands that belong to no single feature."""
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,8 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import create_app
 from app.demo import prepare
+from app.features import INSTALLED
 from app.protocol.commands import refuse
 from app.services import readiness
+from app.services.jobs import Worker
 from app.services.key_directory import KeyDirectoryError
 from app.services.keystore import UnavailableError
 from app.services.runtime import Runtime, runtime
@@ -70,7 +74,7 @@ def _complain(message: str, status: int) -> int:
 def application(settings: Settings) -> Flask:
     """The server with every command, for `perennial`, `flask --app wsgi` and gunicorn."""
     app = create_app(settings)
-    for command in (db, serve, demo):
+    for command in (db, serve, jobs, demo):
         app.cli.add_command(command)
     return app
 
@@ -138,6 +142,26 @@ def _demand_readiness(run: Runtime) -> None:
         for check in (readiness.migrations(connection), readiness.clock(run, connection)):
             if not check.ok:
                 refuse(f"{check.name}: {check.why}")
+
+
+@click.group()
+def jobs() -> None:
+    """Background work: run."""
+
+
+@jobs.command("run")
+@click.option("--once", is_flag=True, help="Do what is due and end.")
+def run_jobs(*, once: bool) -> None:
+    """Do background work, unless another process does; `serve` does it too. SIGTERM ends it."""
+    worker = Worker(runtime(), [job for feature in INSTALLED for job in feature.jobs])
+    if once:
+        done = worker.round()
+        worker.resign()
+        click.echo("done" if done else "another process does the background work")
+        return
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    worker.work(stop)
 
 
 @click.command()

@@ -2,6 +2,7 @@
 `docs/settings.md` cannot disagree.
 """
 
+import base64
 import ipaddress
 import posixpath
 import re
@@ -25,6 +26,8 @@ _POSTGRESQL = re.compile(
     r"(?::[0-9]{1,5})?(?:/[^\s?@]*(?:\?[^\s@]*)?)?"
 )
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\w.~:/?\[\]@!$&'()*+,;=%-]+", re.ASCII)
+
+WEBHOOK_SECRET_BYTES = range(24, 65)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,33 @@ def _absolute_uri(text: str) -> str:
     return text
 
 
+def _webhook_url(text: str) -> str:
+    parts = urlsplit(text)
+    plain = not parts.username and not parts.fragment and re.fullmatch("[!-~]+", text)
+    secure = parts.scheme == "https" or (
+        parts.scheme == "http" and is_loopback(parts.hostname or "")
+    )
+    if not plain or not secure or not parts.hostname:
+        raise ValueError
+    _ = parts.port  # raises when it is no port
+    return text
+
+
+def _webhook_secret_file(text: str) -> Path:
+    path = Path(text)
+    webhook_secret(path)
+    return path
+
+
+def webhook_secret(path: Path) -> bytes:
+    """The key in a file of the form that Standard Webhooks gives it."""
+    prefix, _, encoded = read_secret(path).partition(b"_")
+    secret = base64.b64decode(encoded, validate=True)
+    if prefix != b"whsec" or len(secret) not in WEBHOOK_SECRET_BYTES:
+        raise ValueError
+    return secret
+
+
 def _directory(text: str) -> Path:
     path = Path(text)
     if "\0" in text or (path.exists() and not path.is_dir()):
@@ -150,5 +180,12 @@ REDIS_URL = Rule("a redis://host, rediss://host or unix:///socket URL", _redis_u
 KEYS_DIR = Rule("a directory, or a path where one can be made", _directory)
 SECRET_FILE = Rule(
     "a file that is not empty and that only its owner can read or write", _secret_file
+)
+WEBHOOK_URL = Rule(
+    "an https URL (on a loopback host also http) without user and fragment", _webhook_url
+)
+WEBHOOK_SECRET_FILE = Rule(
+    "a file that only its owner can read or write, with whsec_ and 24 to 64 bytes in base64",
+    _webhook_secret_file,
 )
 ABSOLUTE_URI = Rule("an absolute URI without a fragment", _absolute_uri)

@@ -23,11 +23,14 @@ from app.setting_rules import (
     KEYS_DIR,
     REDIS_URL,
     SECRET_FILE,
+    WEBHOOK_SECRET_FILE,
+    WEBHOOK_URL,
     Rule,
     is_loopback,
     read_secret,
     seconds,
     sqlite_file,
+    webhook_secret,
     whole,
 )
 
@@ -132,6 +135,14 @@ class Settings(BaseSettings):
         description="`allowlisted`: only clients registered with the grant; "
         "also switches `/api/v1/auth/login`",
     )
+    webhook_url: Annotated[str | None, WEBHOOK_URL] = Field(
+        default=None, repr=False, description="where alerts are sent (`session.reuse_detected`)"
+    )
+    webhook_secret_file: Annotated[Path | None, WEBHOOK_SECRET_FILE] = Field(
+        default=None,
+        validate_default=True,
+        description="holds the key that alerts are signed with; needed with `PERENNIAL_WEBHOOK_URL`",
+    )
     log_format: Literal["json", "console"] = Field(
         default_factory=lambda earlier: "console" if _in_development(earlier) else "json",
         description="how a log line is written",
@@ -171,6 +182,13 @@ class Settings(BaseSettings):
             raise ValueError(f"expected {ISSUER.expected}")
         return issuer
 
+    @field_validator("webhook_secret_file")
+    @classmethod
+    def _sign_every_alert(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is None and info.data.get("webhook_url") is not None:
+            raise ValueError(f"expected {WEBHOOK_SECRET_FILE.expected}")
+        return file
+
     @property
     def audience(self) -> str:
         return self.default_audience or self.require_issuer()
@@ -194,10 +212,20 @@ class Settings(BaseSettings):
         """
         anchored = {**os.environ, variable("database_url"): self.sqlalchemy_url}  # noqa: TID251
         anchored[variable("keys_dir")] = str(self.keys_dir.absolute())
-        if self.keys_passphrase_file is not None:
-            file = self.keys_passphrase_file.absolute()
-            anchored[variable("keys_passphrase_file")] = str(file)
+        for name in ("keys_passphrase_file", "webhook_secret_file"):
+            file = getattr(self, name)
+            if file is not None:
+                anchored[variable(name)] = str(file.absolute())
         return anchored
+
+    def webhook_secret(self) -> bytes:
+        """Read anew at every call: the settings do not hold it."""
+        assert self.webhook_secret_file is not None, "demanded with the webhook's URL"
+        try:
+            return webhook_secret(self.webhook_secret_file)
+        except (ValueError, OSError):
+            name = "webhook_secret_file"
+            raise SettingsError(variable(name), expected(name)) from None
 
     def keys_passphrase(self) -> bytes | None:
         """Read anew at every call: the settings do not hold it."""
@@ -223,8 +251,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         return Settings.model_validate({name: given[name] for name in given if given[name]})
     except ValidationError as refused:
         first = refused.errors(include_url=False, include_context=False, include_input=False)[0]
-    wrong = str(first["loc"][0])
-    raise SettingsError(wrong, expected(wrong.removeprefix(PREFIX).lower()))
+    wrong = str(first["loc"][0]).removeprefix(PREFIX).lower()
+    raise SettingsError(variable(wrong), expected(wrong))
 
 
 def _refuse_unknown(given: Mapping[str, str]) -> None:

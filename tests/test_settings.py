@@ -24,6 +24,8 @@ PRODUCTION_DEFAULTS = {
     "key_rotation_interval": 2592000,
     "jwks_max_age": 300,
     "password_grant": "allowlisted",
+    "webhook_url": None,
+    "webhook_secret_file": None,
     "log_format": "json",
     "trusted_proxies": 0,
 }

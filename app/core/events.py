@@ -232,6 +232,38 @@ class KeyRetired(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AlertDelivered(Event):
+    """The webhook took an alert."""
+
+    name = "alert_delivered"
+    alert: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPostponed(Event):
+    """The webhook did not take an alert; it is tried again after so many seconds."""
+
+    name = "alert_postponed"
+    level = Level.WARNING
+    alert: str
+    attempt: int
+    why: str
+    again_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertAbandoned(Event):
+    """The webhook did not take an alert for two days; it is given up. The audit still has it."""
+
+    name = "alert_abandoned"
+    level = Level.ALERT
+    alert: str
+    attempt: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotReady(Event):
     """A readiness check failed."""
 

@@ -2,6 +2,7 @@
 
 from app.features import (
     about,
+    alerts,
     client_credentials,
     clients,
     explain,
@@ -27,6 +28,7 @@ INSTALLED: tuple[Feature, ...] = (
     explain.FEATURE,
     users.FEATURE,
     clients.FEATURE,
+    alerts.FEATURE,
     health.FEATURE,
     about.FEATURE,
 )

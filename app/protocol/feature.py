@@ -7,6 +7,7 @@ from typing import Any
 import click
 from flask import Blueprint
 
+from app.services.jobs import Job
 from app.services.runtime import Runtime
 
 Metadata = Mapping[str, object]
@@ -21,7 +22,7 @@ class Feature:
     """`grants` are Authlib grant classes, `endpoints` Authlib endpoint classes by their path.
 
     `metadata` gives members of the discovery document (RFC 8414 §2); lists are merged with those
-    of other features. `commands` are command-line groups.
+    of other features. `commands` are command-line groups, `jobs` is background work.
     """
 
     name: str
@@ -30,3 +31,4 @@ class Feature:
     blueprints: tuple[Blueprint, ...] = ()
     metadata: Callable[[Runtime], Metadata] = no_metadata
     commands: tuple[click.Command, ...] = ()
+    jobs: tuple[Job, ...] = ()

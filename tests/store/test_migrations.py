@@ -12,9 +12,11 @@ from tests.site import Site
 
 TABLES = {
     "alembic_version",
+    "alerts",
     "audit",
     "clients",
     "denied_tokens",
+    "leases",
     "secret_ids",
     "sessions",
     "signing_keys",

@@ -26,7 +26,7 @@ from app.core.refresh_token import Availability, RefreshToken, Ring, parse
 from app.core.resources import narrow
 from app.core.rotation import Heal, Policy, Presented, Refusal, Refuse, Repeat, Reuse, Rotate, Rule
 from app.core.sessions import EndReason, Session, State, whole_seconds
-from app.protocol import issuance
+from app.protocol import alarm, issuance
 from app.protocol.issuance import AccessToken
 from app.protocol.responses import busy
 from app.services.runtime import Runtime
@@ -35,6 +35,7 @@ from app.store import sessions as rows
 from app.store.sessions import Swap
 
 ATTEMPTS = 3
+ALERT = "session.reuse_detected"
 SUPERSEDED = {Rule.R6_IN_WINDOW, Rule.R6K_SAME_REQUESTER}
 
 
@@ -217,6 +218,12 @@ def _ended(inquiry: Inquiry, session: Session, reuse: Reuse, now: int) -> Refuse
                 "detail": json.dumps(found.members()),
             }
             audit.record(connection, now, event.name, facts)
+            told = {
+                "session": session.public_id,
+                "client_id": client_id,
+                "user_id": session.user_id,
+            }
+            alarm.queue(connection, run, ALERT, now, {**told, "reuse": found.members()})
     return Refused(error=ErrorCode.INVALID_GRANT, reason=State.REUSED, events=(event,))
 
 
