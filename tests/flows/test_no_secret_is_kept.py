@@ -103,9 +103,10 @@ def mangle(url: str, account: Account, secret: str) -> None:
         address = urlsplit(url)
         with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
             connection.sendall(request.encode())
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(4096):
-                pass
+            with contextlib.suppress(OSError):  # refused and closed by the server already
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(4096):
+                    pass
 
 
 def basic(user: str, password: str) -> str:
