@@ -136,7 +136,7 @@ def _encode(body: bytes) -> str:
 
 
 def _checksum(signed: str) -> str:
-    return _base62(crc32(signed.encode("ascii", "replace")), CHECKSUM_DIGITS)
+    return _base62(crc32(signed.encode()), CHECKSUM_DIGITS)
 
 
 def _base62(number: int, width: int) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from app.core import rotation
 from app.core.binding import Binding, Proof
-from app.core.refresh_token import Authenticity, Availability, RefreshToken
+from app.core.refresh_token import Authenticity, Availability, RefreshToken, parse
 from app.core.rotation import (
     Heal,
     Policy,
@@ -217,6 +217,26 @@ def test_r4_a_cookie_session_repeats_for_half_the_window():
     assert judge(older, presented, NOW, POLICY) == Rotate(6)
 
 
+def test_r4_holds_from_the_first_rotation_on():
+    second = replace(SETTLED, generation=2, rotated_at=NOW)
+    verdict = judge(second, replace(CURRENT, generation=2), NOW, Policy(W, min_interval=5_000))
+    assert verdict == Repeat(Rule.R4_TOO_SOON)
+
+
+@pytest.mark.parametrize("presented", [PARENT, replace(PARENT, key_hash=KEY)], ids=["R6", "R6k"])
+def test_the_shortest_window_is_a_window(presented):
+    """Only zero is the strict profile."""
+    millisecond = replace(KEYED, rotated_at=NOW - (1 if presented.key_hash is None else 9))
+    assert isinstance(judge(millisecond, presented, NOW, Policy(window=1)), Repeat)
+
+
+def test_the_interval_is_the_clients_and_half_the_window_for_cookies():
+    assert Policy(window=W).interval(Channel.BODY) == 0
+    assert Policy(window=W, min_interval=7).interval(Channel.BODY) == 7
+    odd = Policy(window=5).interval(Channel.COOKIE)
+    assert (odd, type(odd)) == (2, int), "whole milliseconds"
+
+
 def test_the_interval_never_exceeds_the_window():
     assert Policy(window=10_000, min_interval=60_000).interval(Channel.BODY) == 10_000
     assert Policy(window=0, min_interval=60_000).interval(Channel.COOKIE) == 0
@@ -293,13 +313,25 @@ def test_the_same_key_of_another_session_is_another_hash():
 
 def test_a_request_is_reduced_to_what_is_judged():
     ring = single_secret(b"x" * 32)
-    text = ring.mint(1, SID, SETTLED.salt, 5)
-    token = rotation.RefreshToken(1, SID, 5, b"t" * 20)
-    assert len(text) == 71
-    forged = rotation.present(token, ring, SETTLED, "web", key="k" * 16, scope="read")
-    assert forged.authenticity is Authenticity.FORGED
-    assert forged.successor is Availability.HELD
-    assert forged.key_hash == KEY
-    unknown = rotation.present(token, ring, None, "web")
-    assert judge(None, unknown, NOW, POLICY).rule is Rule.R1_UNKNOWN
-    assert isinstance(token, RefreshToken)
+    token = parse(ring.mint(1, SID, SETTLED.salt, 5))
+    assert token is not None
+    asked = {"key": "k" * 16, "scope": "read", "wanted": ("https://a.example",)}
+    assert rotation.present(token, ring, SETTLED, "web", **asked) == Presented(
+        generation=5,
+        authenticity=Authenticity.GENUINE,
+        successor=Availability.HELD,
+        client_id="web",
+        key_hash=KEY,
+        scope="read",
+        resources=("https://a.example",),
+    )
+    plain = rotation.present(token, ring, replace(SETTLED, secret_id=2), "web")
+    assert plain == replace(CURRENT, successor=Availability.AWAITED)
+    forged = rotation.present(replace(token, tag=b"t" * 20), ring, SETTLED, "web")
+    assert forged == replace(CURRENT, authenticity=Authenticity.FORGED)
+
+
+def test_without_a_session_nothing_is_known_of_the_token():
+    token = RefreshToken(1, SID, 5, b"t" * 20)
+    unknown = rotation.present(token, single_secret(b"x" * 32), None, "web", scope="read")
+    assert unknown == Presented(5, Authenticity.FORGED, Availability.GONE, "web")

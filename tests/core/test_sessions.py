@@ -1,5 +1,7 @@
 """Lifetimes of sessions."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +23,17 @@ def test_the_idle_end_never_lies_beyond_the_absolute_end(now, idle, absolute):
 def test_an_access_token_never_outlives_its_session(now, ttl, expires_at):
     assert sessions.access_token_end(now, ttl, expires_at) <= expires_at
     assert sessions.access_token_end(now, ttl, expires_at) <= now + ttl
+
+
+def test_ends_are_counted_from_now():
+    assert sessions.idle_end(NOW, 5, NOW + 9) == NOW + 5
+    assert sessions.access_token_end(NOW, 5, NOW + 9) == NOW + 5
+
+
+def test_idleness_counts_unless_it_is_left_out():
+    idle = replace(SETTLED, idle_expires_at=NOW)
+    assert sessions.state(idle, NOW) is State.IDLE
+    assert sessions.state(idle, NOW, judge_idle=False) is State.LIVE
 
 
 def test_a_row_is_kept_a_day_beyond_its_last_token():
