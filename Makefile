@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 SELF := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
-.PHONY: help run test lint format docs bench lock clean
+.PHONY: help run test lint format docs bench proof mutation soak lock clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed; try make PYTHON=python3.11 …' >&2; exit 1; }
@@ -52,9 +52,23 @@ docs: $(VENV)/dev.stamp ## write the generated pages again: settings, clauses by
 bench: $(VENV)/dev.stamp ## measure what a refresh costs, in RSA signatures of the same run
 	$(BIN)/python bench/refresh.py
 
+proof: $(VENV)/dev.stamp ## run every proof at full scale and write docs/proof.md (half an hour)
+	$(BIN)/python -m bench.proof
+
+$(VENV)/mutation.stamp: requirements/mutation.txt $(VENV)/dev.stamp
+	$(PIP) -r requirements/mutation.txt
+	@touch $@
+
+mutation: $(VENV)/mutation.stamp ## kill every mutant of the rules, and miss every row of the table
+	$(BIN)/python -m bench.mutation
+
+soak: $(VENV)/dev.stamp ## refresh a million times and weigh the database
+	$(BIN)/python -m bench.soak
+
 lock: ## write requirements/*.txt again from pyproject.toml (needs uv on PATH)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --group build --output-file requirements/run.txt
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --group build --group test --group lint --constraint requirements/run.txt --output-file requirements/dev.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --group mutation --constraint requirements/dev.txt --output-file requirements/mutation.txt
 
 clean: ## remove the environment and every cache; data and keys stay
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*

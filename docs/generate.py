@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ from app.settings import Settings, expected, load, variable
 DOCS = Path(__file__).resolve().parent
 TESTS = DOCS.parent / "tests"
 LEDGER = DOCS / "compliance" / "clauses"
+FIGURES = DOCS / "figures"
 
 SETTINGS_INTRO = """\
 # Settings
@@ -42,6 +44,41 @@ CLAUSES_INTRO = """\
 
 Generated from the `clause` markers in `tests/` and from `clauses/*.yaml` by `make docs`; do not edit.
 """
+PROOF_INTRO = """\
+# Proof
+
+Generated from `docs/figures/` by `make docs`; do not edit.
+
+What was run to find out whether [rotation](rotation.md) does what it promises, and what came of it.
+`make test` runs a slice of every one of these; the whole takes longer and has targets of its own. A
+run that fails writes nothing here.
+"""
+PROOFS = {
+    "proof": (
+        "Everything at full scale",
+        (
+            "Random operations against the rules and both databases in step; every interleaving of a few "
+            "requests; crowds of processes that lose answers and are killed while workers and databases "
+            "die; a standby that is promoted. A *forced sign-in* is an honest client that was refused, a "
+            "*family kill* a session that ended for reuse without a thief."
+        ),
+    ),
+    "mutation": (
+        "Mutants, and the table without a row",
+        (
+            "Every small change to the rules has to make a test fail, or to be the same program. Then "
+            "each row of the decision table is taken out in turn: the first test that fails, among the "
+            "examples and in the model."
+        ),
+    ),
+    "soak": (
+        "A million refreshes",
+        (
+            "The session table after so many refreshes of a thousand sessions, without a vacuum of ours. "
+            "PostgreSQL: table and indexes; SQLite: the whole file."
+        ),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -198,6 +235,47 @@ def _unreadable(place: str) -> ValueError:
     return ValueError(f"{place}: a clause marker takes ids as plain strings, where it is used")
 
 
+# Proof
+
+
+def proof() -> str:
+    files = [FIGURES / f"{name}.jsonl" for name in PROOFS]
+    return "\n".join([PROOF_INTRO, *(_counted(path) for path in files if path.is_file())])
+
+
+def _counted(path: Path) -> str:
+    """One run: how it was made, then a table for each proof, a line for each variant."""
+    run, *lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    seed = f", seed {run['seed']}" if "seed" in run else ""
+    made = (
+        f"`{run['command']}`, {run['date']}, Python {run['python']}, {run['processors']} processors"
+    )
+    tables = [
+        f"### {name[:1].upper()}{name[1:]}\n\n{_variants(list(among))}"
+        for name, among in groupby(sorted(lines, key=_by_proof), key=_by_proof)
+    ]
+    title, story = PROOFS[path.stem]
+    return "\n".join([f"## {title}\n\n{story}\n\n{made}{seed}.\n", *tables])
+
+
+def _by_proof(line: dict[str, object]) -> str:
+    return str(line["proof"])
+
+
+def _variants(lines: list[dict[str, object]]) -> str:
+    named = dict.fromkeys(name for line in lines for name in line)
+    columns = [name for name in named if name not in {"proof", "variant"}]
+    rows = [
+        (str(line["variant"]), *(_figure(line.get(name)) for name in columns)) for line in lines
+    ]
+    return _table(("", *columns), rows)
+
+
+def _figure(value: object) -> str:
+    """Thousands apart."""
+    return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
+
+
 # Pages
 
 
@@ -214,10 +292,11 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "events.md": events,
     "compliance/tested-clauses.md": tested_clauses,
+    "proof.md": proof,
 }
 
 
-def write(folder: Path) -> None:
+def write(folder: Path = DOCS) -> None:
     for page, text in PAGES.items():
         path = folder / page
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -225,7 +304,7 @@ def write(folder: Path) -> None:
 
 
 def main() -> None:
-    write(DOCS)
+    write()
 
 
 if __name__ == "__main__":
