@@ -16,14 +16,14 @@ MOST_PLANS = 100
 MEMORY = 64 * 1024  # bytes; the plan of a registered client takes less than 200
 
 HEADER_FORM = (
-    "drop, drop-before, duplicate or truncate; delay, 429 or 503 [; seconds=0…30]; "
-    "delay, 503 or 502-html [; when=before|after]"
+    "one of drop, drop-before, duplicate, truncate, delay, 429, 503, 502-html; then optionally "
+    f"; seconds=N with N from 0 to {LONGEST} after delay, 429 and 503, "
+    "; when=before or ; when=after after delay, 503 and 502-html"
 )
 PLAN_FORM = (
     'a JSON object (application/json): "client_id" of a registered client, "fault", optionally '
-    f'"times" from 1 to {MOST_TIMES}, "rate" from 0 to 1, "seconds" from 0 to {LONGEST} with '
-    '"delay", "429" and "503", "when" "before" or "after" with "delay", "503" and "502-html"; '
-    f"at most {MOST_PLANS} clients"
+    f'"times" from 1 to {MOST_TIMES}, "rate" from 0 to 1, "seconds" and "when" as the fault takes '
+    f"them; at most {MOST_PLANS} clients"
 )
 
 _PARAMETER = re.compile(r"(seconds|when)=([a-z0-9.]{1,8})")

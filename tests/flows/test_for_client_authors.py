@@ -145,6 +145,22 @@ def test_a_connection_on_which_nothing_was_dropped_stays_open(account, caller):
         caller.refresh(token)
 
 
+def test_a_body_that_comes_in_chunks_is_read_as_ever(account, caller):
+    token = caller.sign_in()["refresh_token"]
+    form = f"grant_type=refresh_token&refresh_token={token}".encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded", HEADER: "duplicate"}
+    statuses = [
+        httpx.post(
+            f"{account.url}/oauth/token",
+            content=iter(chunks),
+            auth=account.basic,
+            headers=headers,
+        ).status_code
+        for chunks in ([form[:20], form[20:]], [b"a" * 70_000])
+    ]
+    assert statuses == [200, 413]
+
+
 # --- time -----------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from app.services.runtime import Runtime
 from app.services.telemetry import request_id
 
 HEADER = "X-Perennial-Chaos"
+IN_ENVIRON = "HTTP_X_PERENNIAL_CHAOS"
 PATHS = cors.REGISTERED
 
 INSTEAD = "perennial.instead"
@@ -81,12 +82,11 @@ class Chaos:
         """None when the application may answer as if nothing were here."""
         if environ["REQUEST_METHOD"] == "OPTIONS":
             return self._preflight(environ)
-        headers = EnvironHeaders(dict(environ))
-        header = headers.get(HEADER)
+        header = environ.get(IN_ENVIRON)
         if environ["REQUEST_METHOD"] != "POST" or (header is None and not self._plans):
             return None
         work = Work(self._app, environ, _body(environ))
-        client = self._client(headers, work.body)
+        client = self._client(work)
         try:
             ordered = None if header is None else from_header(header)
         except ValueError:
@@ -101,10 +101,11 @@ class Chaos:
         finally:
             self._run.telemetry.publish([ChaosInjected(client, fault.kind)])
 
-    def _client(self, headers: EnvironHeaders, body: bytes) -> str:
+    def _client(self, work: Work) -> str:
         """Whom the request names; empty when that is nobody known."""
+        headers = EnvironHeaders(dict(work.environ))
         try:
-            return clients.named(self._run, headers, body).client_id
+            return clients.named(self._run, headers, work.body).client_id
         except SQLAlchemyError:
             return ""
 
