@@ -9,7 +9,7 @@ from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.core.events import LimiterDegraded
-from app.features import INSTALLED
+from app.features import installed
 from app.protocol import discovery, http, server
 from app.protocol.forms import LARGEST_BODY
 from app.services.key_directory import KeyDirectory
@@ -46,12 +46,13 @@ def create_app(settings: Settings, now: Callable[[], int] = system_clock) -> Fla
     app.url_map.merge_slashes = False  # a redirect would carry credentials along
     db.init_app(app)
     Migrate(app, db, directory=str(MIGRATIONS))
+    features = installed(settings.env)
     run = _runtime(app, settings, now)
     app.extensions[EXTENSION] = run
     http.surround(app, run)
-    app.register_blueprint(server.mount(INSTALLED))
-    app.register_blueprint(discovery.blueprint(run, INSTALLED))
-    for feature in INSTALLED:
+    app.register_blueprint(server.mount(features))
+    app.register_blueprint(discovery.blueprint(run, features))
+    for feature in features:
         for blueprint in feature.blueprints:
             app.register_blueprint(blueprint)
         for command in feature.commands:
@@ -74,7 +75,8 @@ def _runtime(app: Flask, settings: Settings, now: Callable[[], int]) -> Runtime:
     directory = KeyDirectory(settings.keys_dir.absolute(), settings.keys_passphrase())
     return Runtime(
         settings=settings,
-        now=now,
+        now=_movable(now) if settings.env == "development" else now,
+        system_now=now,
         transactions=transactions,
         rotations=rotations,
         keystore=Keystore(directory, rotations),
@@ -85,3 +87,9 @@ def _runtime(app: Flask, settings: Settings, now: Callable[[], int]) -> Runtime:
         client_failures=open_counter(settings.redis_url, degraded, largest=MOST_FAILURES),
         telemetry=telemetry,
     )
+
+
+def _movable(now: Callable[[], int]) -> Callable[[], int]:
+    from app.services.movable_clock import MovableClock  # noqa: PLC0415  # never in production
+
+    return MovableClock(now)

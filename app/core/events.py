@@ -271,3 +271,22 @@ class NotReady(Event):
     level = Level.ALERT
     check: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMoved(Event):
+    """Development only: the server's clock is now `offset` seconds ahead of the system's."""
+
+    name = "test_clock_moved"
+    offset: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChaosInjected(Event):
+    """Development only: a request met the fault that was ordered for it; `client` is empty when
+    unknown.
+    """
+
+    name = "chaos_injected"
+    client: str
+    fault: str

@@ -32,3 +32,12 @@ INSTALLED: tuple[Feature, ...] = (
     health.FEATURE,
     about.FEATURE,
 )
+
+
+def installed(env: str) -> tuple[Feature, ...]:
+    """What this environment has. Tools for development are not even loaded in production."""
+    if env != "development":
+        return INSTALLED
+    from app.features import chaos  # noqa: PLC0415  # the point of this function
+
+    return (*INSTALLED, chaos.FEATURE)

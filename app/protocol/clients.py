@@ -5,12 +5,13 @@ from base64 import b64decode
 from dataclasses import dataclass, replace
 from urllib.parse import unquote_to_bytes
 
+from authlib.oauth2 import OAuth2Error
 from werkzeug.datastructures import Headers
 
 from app.core.clients import NOBODY, AuthMethod, Client
 from app.core.events import ClientRefused
 from app.core.outcomes import ErrorCode, Refused
-from app.protocol.forms import Form, MalformedError
+from app.protocol.forms import Form, MalformedError, parse
 from app.protocol.responses import RefusedError, too_often
 from app.services.ratelimit import Limit, source
 from app.services.runtime import Runtime
@@ -37,7 +38,7 @@ def authenticate(run: Runtime, headers: Headers, form: Form, address: str) -> Cl
     """
     presented = _credentials(headers, form)
     now = run.now()
-    client = _find(run, presented.client_id, now)
+    client = find(run, presented.client_id, now)
     proven = client.secrets.match(presented.secret, now)
     why = _objection(client, presented, proven=proven)
     if why is None:
@@ -45,7 +46,16 @@ def authenticate(run: Runtime, headers: Headers, form: Form, address: str) -> Cl
     raise RefusedError(_refusal(run, presented, why, address))
 
 
-def _find(run: Runtime, client_id: str, now: int) -> Client:
+def named(run: Runtime, headers: Headers, body: bytes) -> Client:
+    """Whom a request says it comes from, proven or not; NOBODY when it says nothing readable."""
+    try:
+        presented = _credentials(headers, parse(body))
+    except OAuth2Error:
+        return NOBODY
+    return find(run, presented.client_id, run.now())
+
+
+def find(run: Runtime, client_id: str, now: int) -> Client:
     """A name no registration could have (RFC 6749 Appendix A.1) is nobody's."""
     if len(client_id) > LONGEST_ID or not (client_id.isascii() and client_id.isprintable()):
         return NOBODY

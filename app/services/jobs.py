@@ -1,6 +1,7 @@
 """Background work. Of all processes of all hosts one is elected by a lease in the database and does
 it; when that one is gone, another takes over within `LEASE`. A job may still run twice at the same
-moment, when a lease runs out under a holder that was only slow: it has to bear that.
+moment, when a lease runs out under a holder that was only slow: it has to bear that. Times here are
+those of the system: nobody moves that clock.
 """
 
 import secrets
@@ -78,7 +79,7 @@ class Worker:
 
     def _elected(self) -> bool:
         """The lease is renewed long before it ends; whoever has none asks as rarely."""
-        now = self._run.now()
+        now = self._run.system_now()
         if not now < self._next_try <= now + RENEWED:
             with self._run.rotations.connect() as connection:
                 held = leases.hold(connection, NAME, self._holder, now, now + LEASE)
@@ -87,7 +88,7 @@ class Worker:
         return now < self._elected_until
 
     def _do(self, job: Job) -> None:
-        now = self._run.now()
+        now = self._run.system_now()
         if 0 <= now - self._done_at.get(job.name, -job.every) < job.every:
             return
         self._done_at[job.name] = now

@@ -40,7 +40,7 @@ def _database(run: Runtime) -> list[Check]:
 
 
 def clock(run: Runtime, connection: Connection) -> Check:
-    skew = abs(database_now(connection) - run.now())
+    skew = abs(database_now(connection) - run.system_now())
     late = f"{skew} ms apart from the database host" if skew > LARGEST_SKEW else ""
     return Check("clock", late)
 

@@ -24,10 +24,13 @@ EXTENSION = "perennial"
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """`now` gives UTC milliseconds; `transactions` and `rotations` are explained in store.base."""
+    """`now` gives UTC milliseconds, and so does `system_now`, which no test clock moves;
+    `transactions` and `rotations` are explained in store.base.
+    """
 
     settings: Settings
     now: Callable[[], int]
+    system_now: Callable[[], int]
     transactions: Engine
     rotations: Engine
     keystore: Keystore

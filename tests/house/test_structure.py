@@ -94,7 +94,7 @@ def test_only_the_settings_meet_the_environment():
 
 
 def test_every_feature_in_the_folder_is_installed():
-    from app.features import INSTALLED
+    from app.features import installed
 
     folders = {path.name for path in (ROOT / "app" / "features").iterdir() if path.is_dir()}
-    assert {feature.name for feature in INSTALLED} == folders - {"__pycache__"}
+    assert {feature.name for feature in installed("development")} == folders - {"__pycache__"}
