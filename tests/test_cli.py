@@ -158,10 +158,10 @@ def test_serve_refuses_a_database_that_was_never_migrated_and_makes_no_key(peren
 def test_the_database_is_upgraded_and_tells_its_revision(perennial):
     code, out, err = perennial("db", "current")
     assert (code, out) == (1, "none\n")
-    assert err == ["this version needs 0001: run `perennial db upgrade`"]
+    assert err == ["this version needs 0002: run `perennial db upgrade`"]
     for _ in range(2):
-        assert perennial("db", "upgrade") == (0, "database is at 0001\n", [])
-    assert perennial("db", "current") == (0, "0001\n", [])
+        assert perennial("db", "upgrade") == (0, "database is at 0002\n", [])
+    assert perennial("db", "current") == (0, "0002\n", [])
 
 
 @pytest.mark.parametrize("command", [["db", "current"], ["db", "upgrade"], ["user", "create", "a"]])

@@ -58,7 +58,7 @@ def test_several_that_start_at_the_same_moment_agree_on_one_database_and_one_set
         said = [process.communicate(timeout=60) for process in upgrades]
         for start in starts:
             running.push(start.result())
-        assert said == [("database is at 0001\n", "")] * 2
+        assert said == [("database is at 0002\n", "")] * 2
         assert [process.returncode for process in upgrades] == [0, 0]
         assert len(published(servers[0])) == 2
         assert published(servers[0]) == published(servers[1])
