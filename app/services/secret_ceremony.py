@@ -107,7 +107,7 @@ class SecretCeremony:
         with self.transactions.begin() as connection:
             if not derivation_secrets.retire(connection, entry):
                 return Rejected(CHANGED)
-            detail = f"{entry.id}, {sessions} sessions ended"
+            detail = f"{entry.id}, sessions ended: {sessions}"
             audit.record(connection, now, event.name, {"detail": detail})
         return (event,)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import flask_migrate
 import pytest
 
-from tests.services.rollout import bring, establish
+from tests.conftest import MakeSite
+from tests.services.rollout import bring
 from tests.site import Site
 
 
@@ -21,19 +22,19 @@ def empty(database_url: str, tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def host(empty: Site) -> Site:
+def host(make_sqlite_site: MakeSite) -> Site:
     """A host after its first start."""
-    establish(empty)
-    return empty
+    return make_sqlite_site()
 
 
 @pytest.fixture
-def other_host(host: Site, tmp_path: Path) -> Iterator[Site]:
-    """Another machine on the same database, with a copy of the key directory."""
+def two_hosts(make_any_site: MakeSite, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
+    """Two machines on one database, each with its copy of the key directory, on either system."""
+    one = make_any_site()
     folder = tmp_path / "other-keys"
     folder.mkdir(mode=0o700)
-    made = Site(str(host.run.settings.database_url), folder)
-    for path in host.run.settings.keys_dir.glob("*.*"):
-        bring(host, made, path.name)
-    yield made
-    made.close()
+    other = Site(str(one.run.settings.database_url), folder)
+    for path in one.run.settings.keys_dir.glob("*.*"):
+        bring(one, other, path.name)
+    yield one, other
+    other.close()

@@ -69,7 +69,8 @@ def test_a_file_whose_id_fits_into_no_token_is_left_alone(empty):
 # --- the steps ------------------------------------------------------------------------------------
 
 
-def test_a_secret_is_made_then_activated_then_the_next_is_made(host):
+def test_a_secret_is_made_then_activated_then_the_next_is_made(any_site):
+    host = any_site
     made = rotate(host)
     assert made == Turn(2, SecretState.KNOWN, (DerivationSecretCreated(2),))
     assert states(host) == {1: "active", 2: "known"}
@@ -141,7 +142,8 @@ def test_a_secret_is_not_activated_before_every_running_server_knows_it(host):
     assert entry.activated_at - entry.created_at == SETTLED
 
 
-def test_a_host_that_does_not_hold_the_new_secret_does_not_activate_it(host, other_host):
+def test_a_host_that_does_not_hold_the_new_secret_does_not_activate_it(two_hosts):
+    host, other_host = two_hosts
     rotate(host)
     other_host.clock.now = host.clock()
     for _ in range(2):
@@ -167,8 +169,9 @@ def after_its_look(site, act):
     event.listen(site.run.transactions, "engine_connect", connected)
 
 
-def test_two_hosts_with_directories_of_their_own_make_one_secret(host, other_host):
+def test_two_hosts_with_directories_of_their_own_make_one_secret(two_hosts):
     """The lock of one is none for the other; the row is."""
+    host, other_host = two_hosts
     other_host.clock.now = host.clock()
     after_its_look(other_host, lambda: rotate(host))
     assert rotate(other_host) == Rejected(CHANGED)
@@ -177,7 +180,8 @@ def test_two_hosts_with_directories_of_their_own_make_one_secret(host, other_hos
     assert files(other_host) == ["refresh-1.secret"], "what it had made is worth nothing"
 
 
-def test_a_secret_that_was_retired_meanwhile_is_not_activated(host, other_host):
+def test_a_secret_that_was_retired_meanwhile_is_not_activated(two_hosts):
+    host, other_host = two_hosts
     rotate(host)
 
     def retire():

@@ -24,8 +24,9 @@ class Killed(BaseException):
         *((2, at) for at in ("UPDATE secret_ids", "INSERT INTO audit", "COMMIT")),
     ],
 )
-def test_a_rotation_that_is_killed_anywhere_is_completed_by_the_next(host, step, statement):
+def test_a_rotation_that_is_killed_anywhere_is_completed_by_the_next(any_site, step, statement):
     """Sessions of before go on, a start makes nothing of its own, and the roll-out ends as ever."""
+    host = any_site
     host.user()
     client = host.client()
     token = host.sign_in(client)["refresh_token"]
@@ -99,8 +100,9 @@ def test_a_start_takes_up_what_a_restored_database_has_forgotten(host):
     assert parse(healed.json["refresh_token"]).generation == 3
 
 
-def test_a_file_of_another_installation_is_not_taken_up_over_the_right_one(host, other_host):
+def test_a_file_of_another_installation_is_not_taken_up_over_the_right_one(two_hosts):
     """Both directories have a file without a row; the first start gives the id away."""
+    host, other_host = two_hosts
     for site in (host, other_host):
         site.run.keystore.directory.new_secret(2)
         establish(site)
@@ -116,7 +118,8 @@ def test_a_file_of_another_installation_is_not_taken_up_over_the_right_one(host,
 # --- a host that the roll-out has not reached -----------------------------------------------------
 
 
-def test_a_host_without_the_active_secret_starts_and_derives_with_the_one_before(host, other_host):
+def test_a_host_without_the_active_secret_starts_and_derives_with_the_one_before(two_hosts):
+    host, other_host = two_hosts
     rotate(host)
     rotate(host)
     assert establish(other_host) == ()
@@ -124,7 +127,8 @@ def test_a_host_without_the_active_secret_starts_and_derives_with_the_one_before
     assert host.run.ring().active == 2
 
 
-def test_a_host_that_can_derive_nothing_does_not_start(host, other_host):
+def test_a_host_that_can_derive_nothing_does_not_start(two_hosts):
+    host, other_host = two_hosts
     rotate(host)
     rotate(host)
     (other_host.run.settings.keys_dir / "refresh-1.secret").unlink()

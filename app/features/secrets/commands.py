@@ -97,19 +97,19 @@ def retire(secret_id: int, *, force: bool) -> None:
     retired = accepted(answer)
     run.telemetry.publish(retired.events)
     click.echo(
-        f"derivation secret {secret_id} is retired; {retired.sessions} sessions ended."
+        f"derivation secret {secret_id} is retired; sessions ended: {retired.sessions}."
         f" Delete {secret_name(secret_id)} from the key directory of every host"
     )
 
 
 def _needed(answer: Needed) -> str:
-    count, told = answer.count, [answer.why]
-    told.append(f": {count.current} sessions have a token of it")
+    count = answer.count
+    facts = [f"sessions with a token of it: {count.current}"]
     if answer.since is not None:
-        told.append(f", {count.earlier} others began before {_when(answer.since)}")
+        facts.append(f"others begun before {_when(answer.since)}: {count.earlier}")
     if count.until is not None:
-        told.append(f"; the last is over by {_when(count.until)}")
-    return f"{''.join(told)}. --force ends them"
+        facts.append(f"the last is over by {_when(count.until)}")
+    return f"{answer.why}; {'; '.join(facts)}; --force ends them"
 
 
 def _when(moment: int) -> str:
