@@ -294,6 +294,18 @@ def test_more_sessions_than_one_batch_are_all_ended(peopled):
     assert retire(site, 1, force=True).sessions == BATCH + 1
 
 
+def test_a_secret_that_is_lost_for_good_is_replaced_and_its_people_sign_in_again(site, client):
+    """The runbook: rotate, rotate, start, and give the lost one up."""
+    lost = sign_in(site, client)
+    (site.run.settings.keys_dir / "refresh-1.secret").unlink()
+    roll_out(site)
+    assert site.run.ceremony().establish(site.clock()) == ()
+    assert site.refresh(client, lost).status_code == 503, "in case the file turns up"
+    refreshed(site, client, sign_in(site, client))
+    assert retire(site, 1, force=True).sessions == 1
+    assert site.refresh(client, lost).status_code == 400
+
+
 # --- the command line -----------------------------------------------------------------------------
 
 
