@@ -79,7 +79,7 @@ def _runtime(app: Flask, settings: Settings, now: Callable[[], int]) -> Runtime:
         system_now=now,
         transactions=transactions,
         rotations=rotations,
-        keystore=Keystore(directory, rotations),
+        keystore=Keystore(directory, rotations, telemetry.publish),
         registry=Registry(rotations),
         passwords=Passwords(),
         failures=open_counter(settings.redis_url, degraded, largest=MOST_FAILURES),

@@ -23,7 +23,11 @@ ROWS: dict[str, tuple[Edit, ...]] = {
         Edit(TOKEN, "    if body[0] != VERSION:\n        return None\n", ""),
     ),
     "R1": (
-        Edit(ROTATION, "if presented.authenticity is Authenticity.FORGED:", "if False:"),
+        Edit(
+            ROTATION,
+            "    if why is not None:\n        return Refuse(Rule.R1",
+            "    if False:\n        return Refuse(Rule.R1",
+        ),
         Edit(ROTATION, "if presented.client_id != session.client_id:", "if False:"),
         Edit(ROTATION, "if presented.channel is not session.channel:", "if False:"),
     ),

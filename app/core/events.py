@@ -264,6 +264,42 @@ class AlertAbandoned(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DerivationSecretCreated(Event):
+    """A derivation secret was made, or its file found; nothing is derived from it yet."""
+
+    name = "derivation_secret_created"
+    secret_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class DerivationSecretActivated(Event):
+    """New refresh tokens are derived with it from now on, on every host that holds it."""
+
+    name = "derivation_secret_activated"
+    secret_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class DerivationSecretRetired(Event):
+    """Its refresh tokens are refused from now on; `sessions` is how many that ended."""
+
+    name = "derivation_secret_retired"
+    level = Level.WARNING
+    secret_id: int
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class DerivationSecretMissing(Event):
+    """A secret that is in use is not in this host's key directory. Its tokens get 503 here."""
+
+    name = "derivation_secret_missing"
+    level = Level.WARNING
+    secret_id: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotReady(Event):
     """A readiness check failed."""
 

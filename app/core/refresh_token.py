@@ -58,6 +58,8 @@ class Authenticity(Enum):
     FORGED = "forged"
     UNDECIDED = "undecided"
     """The secret is awaited; nothing can be said yet."""
+    LOST = "lost"
+    """The secret is gone; nothing can ever be said."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -91,7 +93,7 @@ class Ring:
             case Availability.AWAITED:
                 return Authenticity.UNDECIDED
             case Availability.GONE:
-                return Authenticity.FORGED
+                return Authenticity.LOST
             case Availability.HELD:
                 head = _head(token.secret_id, token.sid, token.generation)
                 expected = _tag(self.secrets[token.secret_id], token.sid, salt, head)

@@ -126,6 +126,11 @@ class Refuse:
 
 Verdict = Rotate | Heal | Repeat | Reuse | Refuse
 
+_NOT_GENUINE = {
+    Authenticity.FORGED: Refusal.FORGED,
+    Authenticity.LOST: Refusal.SECRET_GONE,
+}
+
 
 def present(
     token: RefreshToken,
@@ -165,8 +170,9 @@ def judge(session: Session | None, presented: Presented, now: int, policy: Polic
 
 
 def _not_the_holder(session: Session, presented: Presented) -> Refuse | None:
-    if presented.authenticity is Authenticity.FORGED:
-        return Refuse(Rule.R1_UNKNOWN, Refusal.FORGED)
+    why = _NOT_GENUINE.get(presented.authenticity)
+    if why is not None:
+        return Refuse(Rule.R1_UNKNOWN, why)
     if presented.client_id != session.client_id:
         return Refuse(Rule.R1_UNKNOWN, Refusal.OTHER_CLIENT)
     if presented.channel is not session.channel:

@@ -29,6 +29,7 @@ class EndReason(StrEnum):
     SIGN_OUT_EVERYWHERE = "signed_out_everywhere"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a reason, not a password
     USER_DISABLED = "user_disabled"
+    SECRET_RETIRED = "secret_retired"  # noqa: S105  # a reason, not a secret
 
 
 class State(StrEnum):

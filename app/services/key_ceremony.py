@@ -9,20 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError
 
 from app.core import keyring
 from app.core.events import Event, KeyCreated, KeyPromoted, KeyRetired, KeyRotationDue
 from app.core.keyring import AlreadyScheduled, Key, KeyState, Promotion
-from app.core.refresh_token import check_value
 from app.core.sessions import whole_seconds
 from app.services.key_directory import KeyDirectory
 from app.services.keystore import UnavailableError
+from app.services.secret_ceremony import SecretCeremony
 from app.services.signer import ALGORITHM, new_private_key, public_jwk
-from app.store import audit, derivation_secrets, signing_keys
-from app.store.derivation_secrets import SecretState
-
-LAST_SECRET_ID = 255
+from app.store import audit, signing_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ class Ceremony:
         """
         self.directory.prepare()
         with self.directory.lock():
-            self._first_secret(now)
+            derived = SecretCeremony(self.directory, self.transactions).establish(now)
             keys = self._keys()
             now = keyring.caught_up(keys, now)
             if keyring.active(keys, now) is None:
@@ -76,7 +72,7 @@ class Ceremony:
                 longest = self.promises.longest_token
                 signing_keys.announce(connection, self.promises.max_age, longest)
                 signing_keys.write_dates(connection, keyring.prolonged(keys, now, longest))
-        created = tuple(KeyCreated(draft.key.kid) for draft in drafts)
+        created = (*derived, *(KeyCreated(draft.key.kid) for draft in drafts))
         current = keyring.active(keys, now)
         if current is not None and keyring.is_due(current, self.promises.interval, now):
             return (*created, KeyRotationDue(current.kid))
@@ -144,35 +140,6 @@ class Ceremony:
         event = KeyPromoted(promoted.kid, whole_seconds(promoted.signs_from))
         return Rotation(promotion, keyring.active(self._keys(), now), (*created, event))
 
-    def _first_secret(self, now: int) -> None:
-        """One derivation secret in the directory and its id in the database."""
-        held = self.directory.secrets()
-        with self.transactions.begin() as connection:
-            known = {entry.id: entry for entry in derivation_secrets.everything(connection)}
-            active = [entry for entry in known.values() if entry.state is SecretState.ACTIVE]
-            if any(entry.id in held and entry.fits(held[entry.id]) for entry in active):
-                return
-            if active:
-                raise UnavailableError(_lost(active[-1].id))
-            fresh = {id_: secret for id_, secret in held.items() if id_ not in known}
-            if not fresh:
-                fresh = self._new_secret(max(known, default=0) + 1)
-            try:
-                for secret_id, secret in sorted(fresh.items()):
-                    check = check_value(secret)
-                    derivation_secrets.add(connection, secret_id, SecretState.ACTIVE, now, check)
-            except IntegrityError as error:
-                # A host with a directory of its own was quicker: what we just made is worth nothing.
-                for secret_id in set(fresh) - set(held):
-                    self.directory.discard_secret(secret_id)
-                raise UnavailableError(_lost(max(fresh))) from error
-
-    def _new_secret(self, secret_id: int) -> dict[int, bytes]:
-        if secret_id > LAST_SECRET_ID:
-            raise UnavailableError("every derivation secret id has been used")
-        self.directory.new_secret(secret_id)
-        return {secret_id: self.directory.secrets()[secret_id]}
-
     def _demand_active(self, keys: Sequence[Key], now: int) -> None:
         active = keyring.active(keys, now)
         if active is not None and self.directory.load_key(active.kid) is None:
@@ -211,13 +178,6 @@ class Ceremony:
             if keyring.state(key, keys, now) is not KeyState.NEXT
             or self.directory.load_key(key.kid) is not None
         ]
-
-
-def _lost(secret_id: int) -> str:
-    return (
-        f"derivation secret {secret_id} is in use but not in the key directory, or the file is"
-        " another one: restore it"
-    )
 
 
 def _waiting(keys: Sequence[Key], now: int) -> list[Key]:

@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -29,6 +30,14 @@ _OTHERS = 0o077
 
 class KeyDirectoryError(Exception):
     """One line for the operator; never contains key material."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Derivation secrets by id, and what is wrong with the files that are not as they should be."""
+
+    held: dict[int, bytes] = field(default_factory=dict, repr=False)
+    faults: dict[int, str] = field(default_factory=dict)
 
 
 class KeyDirectory:
@@ -84,25 +93,33 @@ class KeyDirectory:
         return key
 
     def new_secret(self, secret_id: int) -> None:
-        self._write(f"refresh-{secret_id}.secret", secrets.token_bytes(SECRET_BYTES))
+        self._write(secret_name(secret_id), secrets.token_bytes(SECRET_BYTES))
 
     def discard_secret(self, secret_id: int) -> None:
         """Only for one that no token was ever derived from."""
-        (self.path / f"refresh-{secret_id}.secret").unlink()
+        (self.path / secret_name(secret_id)).unlink()
 
     def secrets(self) -> dict[int, bytes]:
-        """Every derivation secret of this host by id."""
-        found = {}
+        """Every derivation secret of this host by id. Raises for a file that is not as it should be."""
+        return {secret_id: _secret(path) for secret_id, path in self._secret_files()}
+
+    def survey(self) -> Secrets:
+        """The same for a host that has work to do: one bad file, perhaps still being copied, does
+        not take the others away from it.
+        """
+        found = Secrets()
+        for secret_id, path in self._secret_files():
+            try:
+                found.held[secret_id] = _secret(path)
+            except (KeyDirectoryError, OSError) as error:
+                found.faults[secret_id] = str(error)
+        return found
+
+    def _secret_files(self) -> Iterator[tuple[int, Path]]:
         for path in self.path.glob("refresh-*.secret"):
             name = _SECRET_NAME.fullmatch(path.name)
-            if name is None:
-                continue
-            _refuse_wider(path)
-            secret = path.read_bytes()
-            if len(secret) != SECRET_BYTES:
-                raise KeyDirectoryError(f"{path.name}: a secret has {SECRET_BYTES} bytes")
-            found[int(name[1])] = secret
-        return found
+            if name is not None:
+                yield int(name[1]), path
 
     def _write(self, name: str, data: bytes) -> None:
         """All or nothing, on disk when it returns; an existing file is never replaced."""
@@ -121,6 +138,18 @@ class KeyDirectory:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def secret_name(secret_id: int) -> str:
+    return f"refresh-{secret_id}.secret"
+
+
+def _secret(path: Path) -> bytes:
+    _refuse_wider(path)
+    secret = path.read_bytes()
+    if len(secret) != SECRET_BYTES:
+        raise KeyDirectoryError(f"{path.name}: a secret has {SECRET_BYTES} bytes")
+    return secret
 
 
 def _passphrase_hint(passphrase: bytes | None) -> str:

@@ -4,23 +4,25 @@ seconds, so that every worker notices a rotation without a restart.
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core import keyring
+from app.core import derivation, keyring
+from app.core.derivation import SecretId
+from app.core.events import DerivationSecretMissing, Event
 from app.core.keyring import Key, KeyState
 from app.core.refresh_token import Ring
-from app.services.key_directory import KeyDirectory, KeyDirectoryError
+from app.services.key_directory import KeyDirectory, KeyDirectoryError, Secrets, secret_name
 from app.services.signer import Signer
 from app.store import derivation_secrets, signing_keys
-from app.store.derivation_secrets import SecretId, SecretState
 
 FRESH = 2_000
-_IN_USE = {SecretState.KNOWN, SecretState.ACTIVE}
+OUTDATED = 4_000
+"""Work with anything older could undo what a rotation or a retirement has done since."""
 
 
 class UnavailableError(Exception):
@@ -34,17 +36,31 @@ class Snapshot:
     jwks: Mapping[str, Mapping[str, str]]
     signers: Mapping[str, Signer]
     ring: Ring | None
+    missing: tuple[DerivationSecretMissing, ...] = ()
 
-    def stale(self, now: int) -> bool:
+    def stale(self, now: int, age: int = FRESH) -> bool:
         """Also after the clock was set back, or nothing would be noticed until it caught up."""
-        return not 0 <= now - self.loaded_at < FRESH
+        return not 0 <= now - self.loaded_at < age
+
+
+def _tell_nobody(_: Sequence[Event]) -> None:
+    pass
 
 
 class Keystore:
-    def __init__(self, directory: KeyDirectory, rotations: Engine) -> None:
+    """`publish` hears of derivation secrets that this host should hold and does not."""
+
+    def __init__(
+        self,
+        directory: KeyDirectory,
+        rotations: Engine,
+        publish: Callable[[Sequence[Event]], None] = _tell_nobody,
+    ) -> None:
         self.directory = directory
         self._rotations = rotations
+        self._publish = publish
         self._snapshot: Snapshot | None = None
+        self._outages = 0
         self._lock = threading.Lock()
 
     def signer(self, now: int) -> Signer:
@@ -79,26 +95,35 @@ class Keystore:
         snapshot = self._snapshot
         if snapshot is not None and not snapshot.stale(now):
             return snapshot
-        # One thread renews; the others go on with what they have, if they have anything.
-        if not self._lock.acquire(blocking=snapshot is None):
+        # One thread renews; the others go on with what they have, if it is not too old.
+        outages = self._outages
+        must_wait = snapshot is None or snapshot.stale(now, OUTDATED)
+        if not self._lock.acquire(blocking=must_wait):
             assert snapshot is not None
             return snapshot
         try:
-            return self._renew(self._snapshot, now)
+            current = self._snapshot
+            waited = current is not snapshot or self._outages != outages
+            if current is not None and waited:
+                return current
+            return self._renew(current, now)
         finally:
             self._lock.release()
 
     def _renew(self, old: Snapshot | None, now: int) -> Snapshot:
-        if old is not None and not old.stale(now):
-            return old
         try:
             with self._rotations.connect() as connection:
-                self._snapshot = self._load(connection, old, now)
+                renewed = self._load(connection, old, now)
         except SQLAlchemyError:
             if old is None:
                 raise
+            self._outages += 1  # who waited meanwhile need not find that out again, one by one
             return old  # the request's own statements will say that the database is away
-        return self._snapshot
+        self._publish(
+            [event for event in renewed.missing if old is None or event not in old.missing]
+        )
+        self._snapshot = renewed
+        return renewed
 
     def _load(self, connection: Connection, old: Snapshot | None, now: int) -> Snapshot:
         stored = signing_keys.everything(connection)
@@ -107,10 +132,11 @@ class Keystore:
         known = derivation_secrets.everything(connection)
         try:
             signers = self._signers(keys, dict(old.signers) if old else {}, now)
-            ring = _ring(self.directory.secrets(), known)
+            found = self.directory.survey()
         except (KeyDirectoryError, OSError) as error:
             raise UnavailableError(str(error)) from error
-        return Snapshot(now, keys, MappingProxyType(jwks), MappingProxyType(signers), ring)
+        ring, missing = derivation.ring(known, found.held), _missing(known, found)
+        return Snapshot(now, keys, MappingProxyType(jwks), MappingProxyType(signers), ring, missing)
 
     def _signers(
         self, keys: tuple[Key, ...], held: dict[str, Signer], now: int
@@ -129,20 +155,16 @@ class Keystore:
         return signers
 
 
-def _ring(held: dict[int, bytes], known: list[SecretId]) -> Ring | None:
-    """New tokens are derived with the newest secret that is both active and here. A file that is
-    not what the database gave the id to counts as not here: its tokens are asked to come again
-    instead of being refused for good.
-    """
-    wrong = {entry.id for entry in known if entry.id in held and not entry.fits(held[entry.id])}
-    held = {id_: secret for id_, secret in held.items() if id_ not in wrong}
-    usable = [entry.id for entry in known if entry.state is SecretState.ACTIVE and entry.id in held]
-    if not usable:
-        return None
-    retired = {entry.id for entry in known if entry.state is SecretState.RETIRED}
-    return Ring(
-        secrets=MappingProxyType({id_: key for id_, key in held.items() if id_ not in retired}),
-        active=max(usable),
-        awaited=frozenset(entry.id for entry in known if entry.state in _IN_USE),
-        newest=max(entry.id for entry in known),
+def _missing(known: Sequence[SecretId], found: Secrets) -> tuple[DerivationSecretMissing, ...]:
+    usable = derivation.usable(known, found.held)
+    return tuple(
+        DerivationSecretMissing(entry.id, _why(entry.id, found))
+        for entry in derivation.in_use(known)
+        if entry.id not in usable
     )
+
+
+def _why(secret_id: int, found: Secrets) -> str:
+    if secret_id in found.held:
+        return f"{secret_name(secret_id)}: not the secret that the database gave this id to"
+    return found.faults.get(secret_id, f"{secret_name(secret_id)}: not in the key directory")

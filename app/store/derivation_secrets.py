@@ -2,20 +2,11 @@
 tells the right file from another one of the same name, and nothing else.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
-
-from sqlalchemy import Connection, LargeBinary, SmallInteger, String, insert, select
+from sqlalchemy import Connection, LargeBinary, SmallInteger, String, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.refresh_token import check_value
-from app.store.base import Base, Milliseconds
-
-
-class SecretState(StrEnum):
-    KNOWN = "known"
-    ACTIVE = "active"
-    RETIRED = "retired"
+from app.core.derivation import SecretId, SecretState
+from app.store.base import Base, MaybeMilliseconds, Milliseconds
 
 
 class SecretIdRow(Base):
@@ -25,23 +16,19 @@ class SecretIdRow(Base):
     state: Mapped[str] = mapped_column(String(8))
     check_value: Mapped[bytes | None] = mapped_column(LargeBinary(8))
     created_at: Mapped[Milliseconds]
-
-
-@dataclass(frozen=True, slots=True)
-class SecretId:
-    id: int
-    state: SecretState
-    check_value: bytes | None = None
-
-    def fits(self, secret: bytes) -> bool:
-        """Whether this is the secret that the id was given to."""
-        return self.check_value is None or self.check_value == check_value(secret)
+    activated_at: Mapped[MaybeMilliseconds]
 
 
 def everything(connection: Connection) -> list[SecretId]:
-    columns = (SecretIdRow.id, SecretIdRow.state, SecretIdRow.check_value)
+    columns = (
+        SecretIdRow.id,
+        SecretIdRow.state,
+        SecretIdRow.check_value,
+        SecretIdRow.created_at,
+        SecretIdRow.activated_at,
+    )
     rows = connection.execute(select(*columns).order_by(SecretIdRow.id))
-    return [SecretId(row.id, SecretState(row.state), row.check_value) for row in rows]
+    return [SecretId(row[0], SecretState(row[1]), *row[2:]) for row in rows]
 
 
 def add(
@@ -52,5 +39,40 @@ def add(
     check: bytes | None = None,
 ) -> None:
     connection.execute(
-        insert(SecretIdRow).values(id=secret_id, state=state, check_value=check, created_at=now)
+        insert(SecretIdRow).values(
+            id=secret_id,
+            state=state,
+            check_value=check,
+            created_at=now,
+            activated_at=now if state is SecretState.ACTIVE else None,
+        )
     )
+
+
+def activate(connection: Connection, secret_id: int, now: int) -> bool:
+    """Make it the active one; those before it stay known. False when it is no longer known."""
+    changed = connection.execute(
+        update(SecretIdRow)
+        .where(SecretIdRow.id == secret_id, SecretIdRow.state == SecretState.KNOWN)
+        .values(state=SecretState.ACTIVE, activated_at=now)
+        .returning(SecretIdRow.id)
+    )
+    if changed.first() is None:
+        return False
+    connection.execute(
+        update(SecretIdRow)
+        .where(SecretIdRow.id < secret_id, SecretIdRow.state == SecretState.ACTIVE)
+        .values(state=SecretState.KNOWN)
+    )
+    return True
+
+
+def retire(connection: Connection, entry: SecretId) -> bool:
+    """False when it is no longer in the state that it was seen in."""
+    changed = connection.execute(
+        update(SecretIdRow)
+        .where(SecretIdRow.id == entry.id, SecretIdRow.state == entry.state)
+        .values(state=SecretState.RETIRED)
+        .returning(SecretIdRow.id)
+    )
+    return changed.first() is not None

@@ -80,6 +80,7 @@ def test_r1_an_unknown_session_is_refused():
     ("presented", "why"),
     [
         (replace(CURRENT, authenticity=Authenticity.FORGED), Refusal.FORGED),
+        (replace(CURRENT, authenticity=Authenticity.LOST), Refusal.SECRET_GONE),
         (replace(CURRENT, client_id="other"), Refusal.OTHER_CLIENT),
         (replace(CURRENT, channel=Channel.COOKIE), Refusal.OTHER_CHANNEL),
     ],

@@ -8,7 +8,13 @@ from sqlalchemy import event, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import keyring
-from app.core.events import KeyCreated, KeyPromoted, KeyRetired
+from app.core.events import (
+    DerivationSecretActivated,
+    DerivationSecretCreated,
+    KeyCreated,
+    KeyPromoted,
+    KeyRetired,
+)
 from app.core.keyring import MARGIN, AlreadyScheduled, KeyState
 from app.services.keystore import UnavailableError
 from app.services.signer import new_private_key, public_jwk
@@ -17,16 +23,6 @@ from app.store.derivation_secrets import SecretIdRow
 from app.store.signing_keys import SigningKeyRow
 from tests.servers import wait_until
 from tests.site import Site
-
-
-@pytest.fixture
-def empty(database_url, tmp_path):
-    """A migrated database, and a directory that holds nothing."""
-    made = Site(database_url, tmp_path / "empty-keys")
-    with made.app.app_context():
-        flask_migrate.upgrade()
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -88,7 +84,8 @@ def test_a_first_start_makes_one_key_that_signs_one_that_will_and_a_secret(empty
     events = establish(empty)
     known = keys(empty)
     assert states(empty) == ["active", "next"]
-    assert set(events) == {KeyCreated(key.kid) for key in known}
+    secret = [DerivationSecretCreated(1), DerivationSecretActivated(1)]
+    assert set(events) == {*secret, *(KeyCreated(key.kid) for key in known)}
     assert files(empty) == sorted([*(f"{key.kid}.pem" for key in known), "refresh-1.secret"])
     assert secret_ids(empty) == [1]
     empty.user()
@@ -194,15 +191,6 @@ def test_a_lost_active_key_is_refused_with_the_way_out(empty):
     assert empty.run.signer().kid == promoted
 
 
-def test_a_lost_secret_is_refused_because_a_new_one_would_hide_that_it_is_lost(empty):
-    establish(empty)
-    (empty.run.settings.keys_dir / "refresh-1.secret").unlink()
-    with pytest.raises(UnavailableError, match=r"^derivation secret 1 is in use .* restore it$"):
-        establish(empty)
-    assert secret_ids(empty) == [1]
-    assert "refresh-2.secret" not in files(empty)
-
-
 def test_a_waiting_key_whose_file_is_lost_is_passed_over(empty):
     establish(empty)
     active = empty.run.signer().kid
@@ -212,26 +200,6 @@ def test_a_waiting_key_whose_file_is_lost_is_passed_over(empty):
     assert planned.promoted.kid not in {active, waiting}
     empty.run.keystore.forget()
     assert empty.run.signer().kid == planned.promoted.kid
-
-
-def test_ids_of_secrets_are_never_used_again(empty):
-    establish(empty)
-    with empty.run.transactions.begin() as connection:
-        connection.execute(update(SecretIdRow).values(state="retired"))
-        connection.execute(insert(SecretIdRow).values(id=41, state="retired", created_at=1))
-    (empty.run.settings.keys_dir / "refresh-1.secret").unlink()
-    establish(empty)
-    assert secret_ids(empty) == [1, 41, 42]
-    assert "refresh-42.secret" in files(empty)
-    empty.run.keystore.forget()
-    assert empty.run.ring().active == 42
-
-
-def test_when_every_id_was_used_the_start_says_so(empty):
-    with empty.run.transactions.begin() as connection:
-        connection.execute(insert(SecretIdRow).values(id=255, state="retired", created_at=1))
-    with pytest.raises(UnavailableError, match="every derivation secret id has been used"):
-        establish(empty)
 
 
 # --- two hosts ------------------------------------------------------------------------------------

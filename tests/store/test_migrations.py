@@ -104,6 +104,30 @@ def test_both_systems_get_the_same_columns(sqlite_template, postgresql_template)
     assert described[0] == described[1]
 
 
+def test_a_secret_that_was_active_before_became_so_when_it_was_made(empty):
+    """Up from the first revision with data, down again, and up."""
+    with empty.app.app_context():
+        flask_migrate.upgrade(revision="0001")
+    with empty.run.transactions.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO secret_ids (id, state, created_at)"
+            " VALUES (1, 'retired', 11), (2, 'known', 12), (3, 'active', 13)"
+        )
+    for _ in range(2):
+        upgrade(empty)
+        with empty.run.rotations.connect() as connection:
+            query = "SELECT id, state, created_at, activated_at FROM secret_ids ORDER BY id"
+            rows = connection.exec_driver_sql(query).all()
+        assert [tuple(row) for row in rows] == [
+            (1, "retired", 11, None),
+            (2, "known", 12, None),
+            (3, "active", 13, 13),
+        ]
+        with empty.app.app_context():
+            flask_migrate.downgrade(revision="0001")
+    assert revision(empty) == "0001"
+
+
 def test_a_failed_migration_leaves_the_database_as_it_was(empty):
     """The whole upgrade is one transaction, on SQLite too."""
     with empty.run.transactions.begin() as connection:

@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from app.core.derivation import SecretId, SecretState
 from app.core.keyring import Key
 from app.store import audit, derivation_secrets, signing_keys
-from app.store.derivation_secrets import SecretId, SecretState
 from app.store.signing_keys import PublishedKey
 
 KEY = Key("k1", "RS256", 100, 300_000, 900_000, signs_from=100)
@@ -69,8 +69,8 @@ def test_secret_ids_are_listed_with_their_states_and_each_is_used_once(connectio
     derivation_secrets.add(connection, 2, SecretState.ACTIVE, 9)
     derivation_secrets.add(connection, 1, SecretState.RETIRED, 8)
     assert derivation_secrets.everything(connection) == [
-        SecretId(1, SecretState.RETIRED),
-        SecretId(2, SecretState.ACTIVE),
+        SecretId(1, SecretState.RETIRED, created_at=8),
+        SecretId(2, SecretState.ACTIVE, created_at=9, activated_at=9),
     ]
     with pytest.raises(IntegrityError), connection.begin_nested():
         derivation_secrets.add(connection, 1, SecretState.ACTIVE, 10)

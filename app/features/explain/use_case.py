@@ -35,10 +35,10 @@ GRANTED = {
 REFUSED = {
     Refusal.MALFORMED: "not of the form of a refresh token: cut off, mistyped, or another server's",
     Refusal.UNKNOWN_SESSION: "no such session: never begun here, or its row has been deleted",
-    Refusal.FORGED: "its tag is wrong: not made by this server, or with a secret that is retired",
+    Refusal.FORGED: "its tag is wrong: not made by this server",
     Refusal.PROOF_FAILED: "bound to a key: only a proof of possession would show who presents it",
     Refusal.SECRET_AWAITED: "its derivation secret has not reached this host: 503, ask again",
-    Refusal.SECRET_GONE: "the secret its successor was derived from is retired",
+    Refusal.SECRET_GONE: "a derivation secret that it or its successor needs is retired",
 }
 OVER = {
     State.IDLE: "the session was idle for too long",

@@ -38,7 +38,7 @@ def find(run: Runtime, text: str) -> Revocable | None:
     match run.ring().authenticate(token, session.salt):
         case Authenticity.GENUINE:
             return Revocable(session)
-        case Authenticity.FORGED:
+        case Authenticity.FORGED | Authenticity.LOST:
             return None
         case Authenticity.UNDECIDED:
             raise RefusedError(busy())
