@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import create_app
 from app.demo import prepare
+from app.features.recovery.commands import restored
 from app.protocol.commands import refuse
 from app.services import readiness
 from app.services.key_directory import KeyDirectoryError
@@ -77,7 +78,10 @@ def application(settings: Settings) -> Flask:
 
 @click.group()
 def db() -> None:
-    """The database schema: upgrade, current."""
+    """The database: upgrade, current, restored."""
+
+
+db.add_command(restored)
 
 
 @db.command()

@@ -7,6 +7,7 @@ from app.features import (
     health,
     introspection,
     password,
+    recovery,
     refresh,
     revocation,
     sessions,
@@ -25,6 +26,7 @@ INSTALLED: tuple[Feature, ...] = (
     sessions.FEATURE,
     users.FEATURE,
     clients.FEATURE,
+    recovery.FEATURE,
     health.FEATURE,
     about.FEATURE,
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import BigInteger, Connection, Integer, String, Text, insert
+from sqlalchemy import BigInteger, Connection, Integer, String, Text, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.store.base import Base, Id, Milliseconds
@@ -35,3 +35,11 @@ def record(connection: Connection, at: int, event: str, facts: Mapping[str, str]
             user_id=facts.get("user_id"),
         )
     )
+
+
+def knows_of_client(connection: Connection, event: str, client_id: str, since: int) -> bool:
+    """Whether this happened to the client at that time or later."""
+    query = select(AuditRow.id).where(
+        AuditRow.event == event, AuditRow.client_id == client_id, AuditRow.at >= since
+    )
+    return connection.execute(query.limit(1)).first() is not None
