@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import create_app
 from app.demo import prepare
 from app.features import INSTALLED
+from app.features.recovery.commands import restored
 from app.protocol.commands import refuse
 from app.services import readiness
 from app.services.jobs import Worker
@@ -81,7 +82,10 @@ def application(settings: Settings) -> Flask:
 
 @click.group()
 def db() -> None:
-    """The database schema: upgrade, current."""
+    """The database: upgrade, current, restored."""
+
+
+db.add_command(restored)
 
 
 @db.command()

@@ -1,8 +1,10 @@
 """What every test may ask for. Servers start when the first test asks and end with the run."""
 
+import contextlib
 import ipaddress
 import shutil
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -137,3 +139,36 @@ def make_any_site(request: pytest.FixtureRequest) -> MakeSite:
 @pytest.fixture
 def any_site(make_any_site: MakeSite) -> Site:
     return make_any_site()
+
+
+@pytest.fixture
+def duplicate(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[Site, str], Site]]:
+    """Makes a site on a copy of another site's database; both show the same time."""
+    with contextlib.ExitStack() as undo:
+
+        def copy(site: Site, name: str) -> Site:
+            site.close()
+            settings = site.run.settings
+            if settings.database_url.startswith("sqlite:"):
+                url = f"sqlite:///{_copy_file(settings.database_url, tmp_path / name)}"
+            else:
+                postgresql = request.getfixturevalue("postgresql")
+                url = postgresql.create_database(like=settings.database_url)
+                undo.callback(postgresql.drop_database, url)
+            made = Site(url, settings.keys_dir)
+            undo.callback(made.close)
+            made.clock.now = site.clock.now
+            return made
+
+        yield copy
+
+
+def _copy_file(url: str, target: Path) -> Path:
+    with (
+        contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as source,
+        contextlib.closing(sqlite3.connect(target)) as copy,
+    ):
+        source.backup(copy)
+    return target

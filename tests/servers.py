@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -144,18 +145,39 @@ class Child:
         return self._log.read_text(errors="replace")[-2000:].strip() if self._log.exists() else ""
 
 
+@dataclass(frozen=True)
+class Installation:
+    """Where PostgreSQL's programs lie, and as whom they are run."""
+
+    programs: Path
+    popen: dict[str, Any]
+
+    def run(self, program: str, *args: str | Path) -> None:
+        command = [self.programs / program, *args]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, **self.popen)
+        if done.returncode != 0:
+            raise ServerError(f"{program} exited with {done.returncode}: {done.stderr.strip()}")
+
+    def serve(self, data: Path, scratch: Path, *options: str) -> Child:
+        """A server on a socket in `scratch`, which is removed with it; it may not be ready yet."""
+        settings = ("listen_addresses=", f"unix_socket_directories={scratch}", *options)
+        options = tuple(part for setting in settings for part in ("-c", setting))
+        command = [self.programs / "postgres", "-D", data, *options]
+        return Child(command, log=scratch / "log", scratch=scratch, **self.popen)
+
+
 class PostgreSQL:
     """A PostgreSQL of its own, on a socket that only this process's user (and root) can reach."""
 
     def __init__(self) -> None:
-        self._child, self._socket = _first_that_starts(
+        self._child, (self.installation, self.socket) = _first_that_starts(
             "PostgreSQL", _postgresql_programs(), _start_postgresql
         )
         self.pid = self._child.pid
         self._numbers = itertools.count(1)
 
     def url(self, dbname: str = "postgres") -> str:
-        return f"postgresql+psycopg://postgres@/{dbname}?host={self._socket}"
+        return f"postgresql+psycopg://postgres@/{dbname}?host={self.socket}"
 
     def create_database(self, *, like: str | None = None) -> str:
         """The URL of a fresh database: empty, or a copy of `like`, to which nobody is connected."""
@@ -171,7 +193,7 @@ class PostgreSQL:
         self._child.stop(signal.SIGINT)  # "fast": SIGTERM would wait for every client to leave
 
     def _execute(self, statement: str) -> None:
-        with psycopg.connect(host=self._socket, user="postgres", autocommit=True) as connection:
+        with psycopg.connect(host=str(self.socket), user="postgres", autocommit=True) as connection:
             connection.execute(statement)
 
 
@@ -205,7 +227,7 @@ def _first_that_starts(
             failures.append(f"  {origin}: not there")
             continue
         with contextlib.ExitStack() as undo:
-            scratch = Path(tempfile.mkdtemp(prefix="perennial-", dir=_fast_directory()))
+            scratch = Path(tempfile.mkdtemp(prefix="perennial-", dir=fast_directory()))
             undo.callback(shutil.rmtree, scratch, ignore_errors=True)
             try:
                 started = start(program, scratch)
@@ -217,7 +239,7 @@ def _first_that_starts(
     raise ServerError("\n".join([f"The tests need {name}, and none starts. Tried:", *failures]))
 
 
-def _fast_directory() -> Path | None:
+def fast_directory() -> Path | None:
     """Memory, where a new database costs a third of one on disk, if it has room and may execute."""
     if not os.access(MEMORY, os.W_OK) or os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
         return None
@@ -250,34 +272,22 @@ def _redis_programs() -> Iterator[tuple[str, Path | None]]:
     yield "redis-server on PATH", _on_path("redis-server")
 
 
-def _start_postgresql(initdb: Path, scratch: Path) -> tuple[Child, Path]:
+def _start_postgresql(initdb: Path, scratch: Path) -> tuple[Child, tuple[Installation, Path]]:
     """A new cluster in `scratch`, run as nobody when we are root: PostgreSQL refuses root."""
     user = {}
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         initdb = _within_reach(initdb, scratch)
-        _give(scratch, nobody)
+    give(scratch)
     popen = {"cwd": scratch, "env": {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}, **user}
+    installed = Installation(initdb.parent, popen)
     data = scratch / "data"
     options = "--username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync"
-    made = subprocess.run(
-        [initdb, "-D", data, *options.split()], check=False, capture_output=True, text=True, **popen
-    )
-    if made.returncode != 0:
-        raise ServerError(f"initdb exited with {made.returncode}: {made.stderr.strip()}")
-    child = Child(
-        [
-            *(initdb.with_name("postgres"), "-D", data),
-            *("-c", "listen_addresses=", "-c", f"unix_socket_directories={scratch}"),
-            *("-c", "max_connections=120", "-c", "max_wal_size=256MB"),
-        ],
-        log=scratch / "log",
-        scratch=scratch,
-        **popen,
-    )
-    child.until_ready(lambda: _accepts(scratch))
-    return child, scratch
+    installed.run("initdb", "-D", data, *options.split())
+    child = installed.serve(data, scratch, "max_connections=120", "max_wal_size=256MB")
+    child.until_ready(lambda: accepts(scratch))
+    return child, (installed, scratch)
 
 
 def _within_reach(initdb: Path, scratch: Path) -> Path:
@@ -297,12 +307,16 @@ def _within_reach(initdb: Path, scratch: Path) -> Path:
     return copy / "bin" / "initdb"
 
 
-def _give(directory: Path, owner: pwd.struct_passwd) -> None:
+def give(directory: Path) -> None:
+    """Make nobody the owner, as whom PostgreSQL runs when we are root."""
+    if os.geteuid() != 0:
+        return
+    owner = pwd.getpwnam("nobody")
     for path in (directory, *directory.rglob("*")):
         os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
 
 
-def _accepts(socket_directory: Path) -> bool:
+def accepts(socket_directory: Path) -> bool:
     try:
         psycopg.connect(host=str(socket_directory), user="postgres", connect_timeout=2).close()
     except psycopg.OperationalError:

@@ -200,6 +200,8 @@ def test_an_sqlite_url_names_one_file_wherever_it_is_opened(url, path, tmp_path,
         "postgresql+psycopg://perennial:@/perennial?host=/var/run/postgresql",
         "postgresql+psycopg:///perennial",
         "postgresql+psycopg://db/perennial",
+        "postgresql+psycopg://perennial:x@/perennial?host=db1.example.com:5432&host=db2:5433",
+        "postgresql+psycopg:///perennial?host=/run/one,/run/two&target_session_attrs=read-write",
     ],
 )
 def test_a_postgresql_url_is_passed_on_as_it_is(url):

@@ -125,20 +125,47 @@ class SessionEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class UserSessionsEnded(Event):
-    """Every session that the person had until now is over."""
+    """Every session of the person that began by `ended_at` (UTC milliseconds) is over."""
 
     name = "user_sessions_ended"
     user: str
     why: str
+    ended_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserEnabled(Event):
+    """The person may sign in again; sessions from before stay ended."""
+
+    name = "user_enabled"
+    user: str
 
 
 @dataclass(frozen=True, slots=True)
 class AccessTokenDenied(Event):
-    """One access token is refused before its time; its session goes on."""
+    """One access token is refused before its time (UTC milliseconds); its session goes on."""
 
     name = "access_token_denied"
     client: str
     jti: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientDisabled(Event):
+    """A client or resource server is refused from now on."""
+
+    name = "client_disabled"
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSecretRotated(Event):
+    """A client was given another secret; `rotated_at` is in UTC milliseconds."""
+
+    name = "client_secret_rotated"
+    client: str
+    rotated_at: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from app.features import (
     health,
     introspection,
     password,
+    recovery,
     refresh,
     revocation,
     secrets,
@@ -31,6 +32,7 @@ INSTALLED: tuple[Feature, ...] = (
     users.FEATURE,
     clients.FEATURE,
     alerts.FEATURE,
+    recovery.FEATURE,
     health.FEATURE,
     about.FEATURE,
 )

@@ -8,14 +8,17 @@ from app.store.users import User
 
 
 def end_everything(
-    run: Runtime, user: User, reason: EndReason, values: dict[str, object] | None = None
+    run: Runtime,
+    user: User,
+    reason: EndReason,
+    now: int,
+    values: dict[str, object] | None = None,
 ) -> tuple[int, tuple[Event, ...]]:
     """Log out everywhere: the epoch moves, and after that commit none of the person's sessions
     lives. The rows are marked afterwards, in batches; an interruption leaves them ended all the
     same. `values` are written to the person's row with the epoch. Returns how many were marked, and
     what to publish.
     """
-    now = run.now()
     with run.transactions.begin() as connection:
         users.change(connection, user.id, values or {})
         facts = {"user_id": user.id, "detail": reason}
@@ -27,7 +30,7 @@ def end_everything(
             marked = sessions.mark_ended(connection, user.id, now, reason, purge_at)
         total += marked
         if not marked:
-            return total, (UserSessionsEnded(user.id, reason),)
+            return total, (UserSessionsEnded(user.id, reason, now),)
 
 
 def end_session(run: Runtime, session: Session, reason: EndReason) -> tuple[Event, ...]:

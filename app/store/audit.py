@@ -45,3 +45,11 @@ def detail(connection: Connection, session: str, event: str) -> str | None:
         .order_by(AuditRow.id.desc())
     ).first()
     return None if found is None else str(found.detail)
+
+
+def knows_of_client(connection: Connection, event: str, client_id: str, since: int) -> bool:
+    """Whether this happened to the client at that time or later."""
+    query = select(AuditRow.id).where(
+        AuditRow.event == event, AuditRow.client_id == client_id, AuditRow.at >= since
+    )
+    return connection.execute(query.limit(1)).first() is not None

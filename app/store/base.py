@@ -72,6 +72,9 @@ def _postgresql_options(synchronous_commit: str) -> dict[str, Any]:
         "connect_args": {
             "options": options,
             "connect_timeout": BUSY_SECONDS,
+            # Of several hosts in the URL the one that is no standby; a standby alone is an outage:
+            # it may not know yet what was revoked.
+            "target_session_attrs": "primary",
             "prepare_threshold": 1,
         },
         **POOL,

@@ -219,6 +219,31 @@ def mark_ended(
     return len(marked.all())
 
 
+def end_begun_by(
+    connection: Connection, user_id: str, moment: int, now: int, reason: EndReason, purge_at: int
+) -> int:
+    """End up to `BATCH` sessions of a person that began at this moment or earlier.
+
+    Returns how many were ended; repeat until it is zero.
+    """
+    begun = (
+        select(SessionRow.sid)
+        .where(
+            SessionRow.user_id == user_id,
+            SessionRow.revoked_at.is_(None),
+            SessionRow.created_at <= moment,
+        )
+        .limit(BATCH)
+    )
+    ended = connection.execute(
+        update(SessionRow)
+        .where(SessionRow.sid.in_(begun.scalar_subquery()))
+        .values(revoked_at=now, revoke_reason=reason, purge_at=purge_at)
+        .returning(SessionRow.sid)
+    )
+    return len(ended.all())
+
+
 def listing(
     connection: Connection,
     *,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, String, Text, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Connection, String, Text, bindparam, insert, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.store.base import Base, Id, MaybeMilliseconds, Milliseconds
@@ -42,6 +42,21 @@ def find_by_name(connection: Connection, name: str) -> User | None:
     """Names are compared exactly, in the one spelling that Unicode calls NFC."""
     row = connection.execute(_BY_NAME, {"name": normal(name)}).first()
     return None if row is None else User(*row)
+
+
+def find(connection: Connection, user_id: str) -> User | None:
+    row = connection.execute(select(*_COLUMNS).where(UserRow.id == user_id)).first()
+    return None if row is None else User(*row)
+
+
+def password_is_older(connection: Connection, user_id: str, moment: int) -> bool:
+    """Whether the person has a password, and it was not set at this moment or later."""
+    query = select(UserRow.id).where(
+        UserRow.id == user_id,
+        UserRow.password_hash.is_not(None),
+        or_(UserRow.password_changed_at.is_(None), UserRow.password_changed_at < moment),
+    )
+    return connection.execute(query).first() is not None
 
 
 def normal(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from app.core.refresh_token import parse
 from tests.flows.caller import Account, Answer, Caller, NoAnswerError
+from tests.protocol.expect import claims
 from tests.servers import wait_until
 
 
@@ -18,6 +19,7 @@ class Refresher:
         self.token = first["refresh_token"]
         self.access_tokens = [first["access_token"]]
         self.unanswered = 0
+        self.asked_to_come_again = 0
         self.refused: Answer | None = None
 
     @property
@@ -29,6 +31,11 @@ class Refresher:
         token = parse(self.token)
         assert token is not None
         return token.generation
+
+    @property
+    def session(self) -> str:
+        """The public id, by which logs and tables call it."""
+        return str(claims(self.access_tokens[0])["sid"])
 
     def refresh(self) -> None:
         answer = wait_until(self._try, "an answer")
@@ -47,7 +54,10 @@ class Refresher:
             return None
         finally:
             self._caller.close()
-        return None if answer.status == 503 else answer
+        if answer.status == 503:
+            self.asked_to_come_again += 1
+            return None
+        return answer
 
     def is_signed_in(self) -> bool:
         try:
@@ -75,6 +85,19 @@ def refreshing(account: Account, count: int) -> Iterator[list[Refresher]]:
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def wait_until_asked_to_come_again(refreshers: list[Refresher]) -> None:
+    """Until everybody has been, by requests that began after this call."""
+    goals = [refresher.asked_to_come_again + 2 for refresher in refreshers]
+
+    def reached() -> bool:
+        return all(
+            refresher.asked_to_come_again >= goal
+            for refresher, goal in zip(refreshers, goals, strict=True)
+        )
+
+    wait_until(reached, "everybody to be asked to come again")
 
 
 def wait_for_progress(refreshers: list[Refresher], refreshes: int = 1) -> None:

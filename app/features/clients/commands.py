@@ -108,7 +108,9 @@ def _described(found: Client) -> dict[str, object]:
 def rotate_secret(client_id: str, overlap: int, *, as_json: bool) -> None:
     """Replace a client's secret; the new one is shown once."""
     found = accepted(use_case.find(runtime(), client_id))
-    _show_secret(accepted(use_case.rotate_secret(runtime(), found, overlap)), as_json=as_json)
+    replaced = accepted(use_case.rotate_secret(runtime(), found, overlap))
+    runtime().telemetry.publish(replaced.events)
+    _show_secret(replaced, as_json=as_json)
 
 
 @client.command()
@@ -116,5 +118,5 @@ def rotate_secret(client_id: str, overlap: int, *, as_json: bool) -> None:
 def disable(client_id: str) -> None:
     """Refuse a client; running servers follow within five seconds."""
     found = accepted(use_case.find(runtime(), client_id))
-    use_case.disable(runtime(), found)
+    runtime().telemetry.publish(use_case.disable(runtime(), found))
     click.echo(f"client {client_id} disabled")

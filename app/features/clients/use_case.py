@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.core import resources, scopes
 from app.core.clients import SECRET_METHODS, AuthMethod, Client, Recovery, Secrets, digest
+from app.core.events import ClientDisabled, ClientSecretRotated, Event
 from app.core.outcomes import Rejected
 from app.core.sessions import SECOND
 from app.services.runtime import Runtime
@@ -33,6 +34,7 @@ class Registered:
     client: Client
     secret: str | None
     deviations: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,12 +175,14 @@ def rotate_secret(run: Runtime, client: Client, overlap: int) -> Registered | Re
             return Rejected("the secret before the last still overlaps; wait, or use --overlap 0")
         clients.replace_secret(connection, current, hashed, now + overlap * SECOND)
         facts = {"client_id": client.client_id}
-        audit.record(connection, now, "client_secret_rotated", facts)
-    return Registered(replace(client, secrets=Secrets(hashed)), secret)
+        audit.record(connection, now, ClientSecretRotated.name, facts)
+    event = ClientSecretRotated(client.client_id, now)
+    return Registered(replace(client, secrets=Secrets(hashed)), secret, events=(event,))
 
 
-def disable(run: Runtime, client: Client) -> None:
+def disable(run: Runtime, client: Client) -> tuple[Event, ...]:
     now = run.now()
     with run.transactions.begin() as connection:
         clients.disable(connection, client.client_id, now)
-        audit.record(connection, now, "client_disabled", {"client_id": client.client_id})
+        audit.record(connection, now, ClientDisabled.name, {"client_id": client.client_id})
+    return (ClientDisabled(client.client_id),)

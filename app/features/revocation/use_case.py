@@ -67,4 +67,4 @@ def _deny(run: Runtime, token: AccessToken) -> tuple[Event, ...]:
     """Only this token; its session goes on (CONTRACT §4)."""
     with run.transactions.begin() as connection:
         denied_tokens.deny(connection, token.jti, token.expires_at, run.now())
-    return (AccessTokenDenied(token.client_id, token.jti),)
+    return (AccessTokenDenied(token.client_id, token.jti, token.expires_at),)

@@ -108,6 +108,6 @@ def revoke_all(username: str) -> None:
         user = users.find_by_name(connection, username)
     if user is None:
         refuse(f"there is no user {username!r}")
-    ended, events = end_everything(run, user, EndReason.SIGN_OUT_EVERYWHERE)
+    ended, events = end_everything(run, user, EndReason.SIGN_OUT_EVERYWHERE, run.now())
     run.telemetry.publish(events)
     click.echo(f"{ended} sessions of {username} ended")

@@ -54,7 +54,7 @@ def disable(name: str) -> None:
 @click.argument("name")
 def enable(name: str) -> None:
     """Let the user sign in again."""
-    use_case.enable(runtime(), _found(name))
+    runtime().telemetry.publish(use_case.enable(runtime(), _found(name)))
     click.echo(f"user {name} enabled")
 
 

@@ -4,7 +4,7 @@ import secrets
 
 from sqlalchemy.exc import IntegrityError
 
-from app.core.events import Event
+from app.core.events import Event, UserEnabled
 from app.core.outcomes import Rejected
 from app.core.sessions import EndReason
 from app.protocol.sign_out import end_everything
@@ -69,17 +69,20 @@ def set_password(run: Runtime, user: User, password: str) -> Ended | Rejected:
     hashed = _hash(run, password)
     if isinstance(hashed, Rejected):
         return hashed
-    values: dict[str, object] = {"password_hash": hashed, "password_changed_at": run.now()}
-    return end_everything(run, user, EndReason.PASSWORD_CHANGED, values)
+    now = run.now()
+    values: dict[str, object] = {"password_hash": hashed, "password_changed_at": now}
+    return end_everything(run, user, EndReason.PASSWORD_CHANGED, now, values)
 
 
 def disable(run: Runtime, user: User) -> Ended:
-    return end_everything(run, user, EndReason.USER_DISABLED, {"disabled_at": run.now()})
+    now = run.now()
+    return end_everything(run, user, EndReason.USER_DISABLED, now, {"disabled_at": now})
 
 
-def enable(run: Runtime, user: User) -> None:
+def enable(run: Runtime, user: User) -> tuple[Event, ...]:
     """The person may sign in again; sessions from before stay ended."""
     now = run.now()
     with run.transactions.begin() as connection:
         users.enable(connection, user.id)
-        audit.record(connection, now, "user_enabled", {"user_id": user.id})
+        audit.record(connection, now, UserEnabled.name, {"user_id": user.id})
+    return (UserEnabled(user.id),)

@@ -1,0 +1,211 @@
+"""Every way to end something leaves a line that ends it again in an older copy of the database."""
+
+import json
+
+import pytest
+
+from app.core.sessions import EndReason
+from tests.console import Console
+from tests.features.recovery.conftest import Restored
+
+NEW = "another pass phrase"
+
+
+@pytest.fixture
+def journal(capsys):
+    """Calls a command on a site and keeps what it wrote with what the server has written."""
+
+    class Journal:
+        text = ""
+
+        def run(self, site, *args, typed=None):
+            result = Console(site.app)(*args, input=typed)
+            assert result.exit_code == 0, result.output
+            self.text += result.stderr
+
+        def read(self) -> str:
+            return self.text + capsys.readouterr().err
+
+    return Journal()
+
+
+def by_client(journal, site, client, tokens):
+    assert site.revoke(client, tokens["refresh_token"]).status_code == 200
+
+
+def by_reuse(journal, site, client, tokens):
+    site.refresh(client, tokens["refresh_token"])
+    site.clock.advance(seconds=61)
+    answer = site.refresh(client, tokens["refresh_token"])
+    assert answer.json["reason"] == "session_reused"
+
+
+def by_operator(journal, site, client, tokens):
+    sid = site.introspect(client, tokens["access_token"])["sid"]
+    journal.run(site, "session", "revoke", sid)
+
+
+def by_sign_out_everywhere(journal, site, client, tokens):
+    journal.run(site, "session", "revoke-all", "--user", "alice")
+
+
+def by_a_new_password(journal, site, client, tokens):
+    journal.run(site, "user", "set-password", "alice", "--password-stdin", typed=NEW)
+
+
+def by_disabling(journal, site, client, tokens):
+    journal.run(site, "user", "disable", "alice")
+
+
+WAYS = {
+    EndReason.CLIENT: by_client,
+    EndReason.OPERATOR: by_operator,
+    EndReason.REUSE: by_reuse,
+    EndReason.SIGN_OUT_EVERYWHERE: by_sign_out_everywhere,
+    EndReason.PASSWORD_CHANGED: by_a_new_password,
+    EndReason.USER_DISABLED: by_disabling,
+}
+
+
+@pytest.mark.parametrize("reason", EndReason)
+def test_a_session_that_had_ended_ends_again_for_the_same_reason(
+    any_site, duplicate, journal, tmp_path, reason
+):
+    site, client = any_site, any_site.client()
+    site.user()
+    site.user("bob")
+    tokens = site.sign_in(client)
+    bobs = site.sign_in(client, "bob")
+    copy = Restored(duplicate(site, "older.db"), tmp_path)
+    WAYS[reason](journal, site, client, tokens)
+    copy.site.clock.now = site.clock() + 1000
+    assert copy.site.introspect(client, tokens["refresh_token"])["active"], "it lives again"
+
+    log = journal.read()
+    report = copy.apply(log)
+    assert sum(report[kind]["applied"] for kind in ("sessions", "users")) == 1
+    assert copy.site.introspect(client, tokens["refresh_token"]) == {"active": False}
+    assert copy.site.introspect(client, tokens["access_token"]) == {"active": False}
+    refused = copy.site.refresh(client, tokens["refresh_token"])
+    ended = "session_reused" if reason is EndReason.REUSE else "session_ended"
+    assert (refused.json["error"], refused.json["reason"]) == ("invalid_grant", ended)
+    assert copy.sessions()[sid_of(site, client, bobs)] is None
+    assert copy.site.refresh(client, bobs["refresh_token"]).status_code == 200
+    assert reason in copy.sessions().values()
+
+    after = copy.everything()
+    again = copy.apply(log)
+    assert copy.everything() == after, "a second run changes nothing"
+    assert sum(again[kind]["already"] for kind in ("sessions", "users")) == 1
+
+
+def sid_of(site, client, tokens) -> str:
+    return site.introspect(client, tokens["access_token"])["sid"]
+
+
+def test_what_the_command_did_is_told_again_for_the_next_time(site, duplicate, journal, tmp_path):
+    client = site.client()
+    site.user()
+    site.user("bob")
+    tokens, bobs = site.sign_in(client), site.sign_in(client, "bob")
+    first = Restored(duplicate(site, "first.db"), tmp_path)
+    second = Restored(duplicate(site, "second.db"), tmp_path)
+    by_client(journal, site, client, tokens)
+    journal.run(site, "session", "revoke-all", "--user", "bob")
+    log = first.log(journal.read())
+    told = first.perennial("db", "restored", "--since", "0", "--log", log).stderr
+    events = [json.loads(line)["event"] for line in told.splitlines() if line.startswith("{")]
+    assert events == ["session_ended", "user_sessions_ended"]
+    second.apply(told)
+    assert not second.site.introspect(client, tokens["refresh_token"])["active"]
+    assert not second.site.introspect(client, bobs["refresh_token"])["active"]
+
+
+def test_what_ended_again_is_in_the_audit(site, duplicate, journal, tmp_path):
+    client = site.client()
+    site.user()
+    site.user("bob")
+    tokens, _ = site.sign_in(client), site.sign_in(client, "bob")
+    copy = Restored(duplicate(site, "older.db"), tmp_path)
+    before = len(copy.everything()["audit"])
+    by_client(journal, site, client, tokens)
+    journal.run(site, "session", "revoke-all", "--user", "bob")
+    journal.run(site, "client", "disable", client.client.client_id)
+    copy.apply(journal.read())
+    told = [row.event for row in copy.everything()["audit"][before:]]
+    assert sorted(told) == ["client_disabled", "session_ended", "user_sessions_ended"]
+
+
+def test_a_disabled_client_is_disabled_again(site, duplicate, journal, tmp_path):
+    client = site.client()
+    site.user()
+    tokens = site.sign_in(client)
+    copy = Restored(duplicate(site, "older.db"), tmp_path)
+    journal.run(site, "client", "disable", client.client.client_id)
+    log = journal.read()
+    assert copy.apply(log)["clients"] == {"applied": 1, "already": 0, "unknown": 0}
+    copy.site.clock.advance(seconds=6)
+    assert copy.site.refresh(client, tokens["refresh_token"]).json["error"] == "invalid_client"
+    after = copy.everything()
+    assert copy.apply(log)["clients"] == {"applied": 0, "already": 1, "unknown": 0}
+    assert copy.everything() == after
+
+
+def test_a_denied_access_token_is_denied_again_as_long_as_it_lives(
+    site, duplicate, journal, tmp_path
+):
+    client = site.client()
+    site.user()
+    tokens = site.sign_in(client)
+    copy = Restored(duplicate(site, "older.db"), tmp_path)
+    site.revoke(client, tokens["access_token"])
+    log = journal.read()
+    assert copy.site.introspect(client, tokens["access_token"])["active"]
+    assert copy.apply(log)["access_tokens"] == {"applied": 1, "already": 0, "unknown": 0}
+    assert not copy.site.introspect(client, tokens["access_token"])["active"]
+    assert copy.site.introspect(client, tokens["refresh_token"])["active"], "only the token"
+    assert copy.apply(log)["access_tokens"]["already"] == 1
+    late = Restored(duplicate(site, "late.db"), tmp_path)
+    late.site.clock.advance(seconds=900)
+    assert late.apply(log)["access_tokens"] == {"applied": 0, "already": 1, "unknown": 0}
+
+
+def test_a_retired_key_is_retired_again(site, duplicate, journal, tmp_path):
+    old = active(site)
+    promote_another(site)
+    copy = Restored(duplicate(site, "older.db"), tmp_path)
+    journal.run(site, "keys", "retire", "--", old)
+    log = journal.read()
+    assert copy.apply(log)["signing_keys"] == {"applied": 1, "already": 0, "unknown": 0}
+    states = {row["kid"]: row["state"] for row in copy.perennial.json("keys", "list")}
+    assert states[old] == "retired"
+    assert copy.apply(log)["signing_keys"] == {"applied": 0, "already": 1, "unknown": 0}
+
+
+def test_a_retired_key_that_signs_again_is_a_failure_that_says_what_to_do(
+    site, duplicate, journal, tmp_path
+):
+    old = active(site)
+    copy = Restored(duplicate(site, "older.db"), tmp_path)
+    promote_another(site)
+    journal.run(site, "keys", "retire", "--", old)
+    log = copy.log(journal.read())
+    result = copy.perennial("db", "restored", "--since", "0", "--log", log)
+    assert result.exit_code == 1
+    copy.site.clock.now = site.clock()
+    assert f"signing key {old} had been retired and is active again" in result.stdout
+    promote_another(copy.site)
+    copy.perennial.done("keys", "retire", "--", old)
+    assert copy.perennial("db", "restored", "--since", "0", "--log", log).exit_code == 0
+
+
+def active(site) -> str:
+    rows = Console(site.app).json("keys", "list")
+    return next(row["kid"] for row in rows if row["state"] == "active")
+
+
+def promote_another(site) -> None:
+    """`keys rotate --now`, which would ask when its process began."""
+    site.clock.advance(seconds=1)
+    site.run.ceremony().rotate(at_once=True, called_at=site.clock(), now=site.clock())
+    site.clock.advance(seconds=1)
