@@ -116,15 +116,20 @@ class Child:
             self.kill()
             raise
 
-    def stop(self, how: signal.Signals = signal.SIGTERM, *, seconds: float = 35) -> int:
-        """Signal the leader, wait for its end and answer its exit code; again is harmless."""
+    def stop(
+        self, how: signal.Signals = signal.SIGTERM, *, seconds: float = 35, keep: bool = False
+    ) -> int:
+        """Signal the leader, wait for its end and answer its exit code; again is harmless.
+
+        With `keep` the scratch directory stays, for a successor.
+        """
         self._process.send_signal(how)
         try:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
-        self._tidy()
+        self._tidy(keep=keep)
         return code
 
     def kill(self) -> None:
@@ -134,10 +139,10 @@ class Child:
         self._process.wait()
         self._tidy()
 
-    def _tidy(self) -> None:
+    def _tidy(self, *, keep: bool = False) -> None:
         self._watch.kill()
         self._watch.communicate()
-        if self._scratch:
+        if self._scratch and not keep:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _last_words(self) -> str:
@@ -148,7 +153,7 @@ class PostgreSQL:
     """A PostgreSQL of its own, on a socket that only this process's user (and root) can reach."""
 
     def __init__(self) -> None:
-        self._child, self._socket = _first_that_starts(
+        self._child, (self._socket, self._serve) = _first_that_starts(
             "PostgreSQL", _postgresql_programs(), _start_postgresql
         )
         self.pid = self._child.pid
@@ -169,6 +174,15 @@ class PostgreSQL:
 
     def stop(self) -> None:
         self._child.stop(signal.SIGINT)  # "fast": SIGTERM would wait for every client to leave
+
+    def crash(self) -> None:
+        """Stop "immediate": nothing is written any more, as at a power cut."""
+        self._child.stop(signal.SIGQUIT, keep=True)
+
+    def start(self) -> None:
+        """Recover after a crash, and return when connections are accepted."""
+        self._child = self._serve()
+        self.pid = self._child.pid
 
     def _execute(self, statement: str) -> None:
         with psycopg.connect(host=self._socket, user="postgres", autocommit=True) as connection:
@@ -250,8 +264,13 @@ def _redis_programs() -> Iterator[tuple[str, Path | None]]:
     yield "redis-server on PATH", _on_path("redis-server")
 
 
-def _start_postgresql(initdb: Path, scratch: Path) -> tuple[Child, Path]:
-    """A new cluster in `scratch`, run as nobody when we are root: PostgreSQL refuses root."""
+def _start_postgresql(
+    initdb: Path, scratch: Path
+) -> tuple[Child, tuple[Path, Callable[[], Child]]]:
+    """A new cluster in `scratch`, run as nobody when we are root: PostgreSQL refuses root.
+
+    Answers its process, the directory of its socket, and how to start it again.
+    """
     user = {}
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
@@ -266,18 +285,22 @@ def _start_postgresql(initdb: Path, scratch: Path) -> tuple[Child, Path]:
     )
     if made.returncode != 0:
         raise ServerError(f"initdb exited with {made.returncode}: {made.stderr.strip()}")
-    child = Child(
-        [
-            *(initdb.with_name("postgres"), "-D", data),
-            *("-c", "listen_addresses=", "-c", f"unix_socket_directories={scratch}"),
-            *("-c", "max_connections=120", "-c", "max_wal_size=256MB"),
-        ],
-        log=scratch / "log",
-        scratch=scratch,
-        **popen,
-    )
-    child.until_ready(lambda: _accepts(scratch))
-    return child, scratch
+
+    def serve() -> Child:
+        child = Child(
+            [
+                *(initdb.with_name("postgres"), "-D", data),
+                *("-c", "listen_addresses=", "-c", f"unix_socket_directories={scratch}"),
+                *("-c", "max_connections=120", "-c", "max_wal_size=256MB"),
+            ],
+            log=scratch / "log",
+            scratch=scratch,
+            **popen,
+        )
+        child.until_ready(lambda: _accepts(scratch))
+        return child
+
+    return serve(), (scratch, serve)
 
 
 def _within_reach(initdb: Path, scratch: Path) -> Path:

@@ -15,7 +15,7 @@ STEP = scaled(17, 1)
 PATHS = (*GRANTED, is_reused)
 
 
-def watched(world: World, path) -> list[int]:
+def places_of(world: World, path) -> list[int]:
     """The numbers of all places in a request; of those that a loop repeats, the first."""
     untroubled(world, path)
     scene = stage(world, path)
@@ -34,7 +34,7 @@ def test_an_unexpected_exception_anywhere_consumes_nothing_and_ends_nothing(worl
     answers: Counter[int] = Counter()
     places = 0
     for offset, path in enumerate(PATHS):
-        numbers = watched(world, path)
+        numbers = places_of(world, path)
         places += len(numbers)
         for turn, number in enumerate(numbers[offset % STEP :: STEP]):
             error = (MemoryError, RuntimeError)[turn % 2]
