@@ -11,7 +11,7 @@ from tests.faults.promises import Trial, by_status, promises, untroubled
 from tests.faults.scenes import GRANTED, World, is_reused, stage
 from tests.scale import record, scaled
 
-STEP = scaled(17, 1)
+STEP = scaled(29, 1)
 PATHS = (*GRANTED, is_reused)
 
 
