@@ -40,7 +40,8 @@ class Calls:
         if not ours and (caller is None or not caller.f_code.co_filename.startswith(OURS)):
             return
         called = frame.f_code.co_qualname if not event.startswith("c_") else argument.__name__
-        self.places.append(f"{event} {called}")
+        asked = f"{caller.f_code.co_name}:{caller.f_lineno}" if caller is not None else ""
+        self.places.append(f"{event} {called} from {asked}")
         if len(self.places) - 1 == self._at:
             self._act()
 

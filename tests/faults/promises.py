@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from tests.faults.scenes import KEY, LATER, Scene, World, is_reused, stage, until_answered
 
-REUSED = "reuse_detected"
+REUSED, REFRESHED = "reuse_detected", '"event": "refreshed"'
 
 
 class Trial(NamedTuple):
@@ -42,9 +42,10 @@ def kept_for_later(world: World, trial: Trial) -> TestResponse:
 def ended_or_not(world: World, trial: Trial) -> TestResponse:
     """Reuse ends the session and is written down, or neither; then the next replay does both."""
     scene = stage(world, trial.path, cold=trial.cold)
-    answer = trial.break_(scene.request())
+    answer, told = _with_log(trial, scene)
     row = scene.row()
     ended = row["revoked_at"] is not None
+    assert ended or REUSED not in told, "told before it was true"
     assert row["audit"] == [REUSED] * ended, f"half done: {row}"
     if answer.status_code == 400:
         assert answer.json["reason"] == "session_reused"
@@ -65,13 +66,22 @@ def promises(path: Callable[[World], Scene]) -> tuple[Callable[[World, Trial], T
 
 
 def _broken(scene: Scene, trial: Trial) -> TestResponse:
-    answer = trial.break_(scene.request())
+    answer, told = _with_log(trial, scene)
+    if REFRESHED in told:
+        assert scene.row()["gen"] == scene.within, "told before it was true"
     if answer.status_code == 200:
         given = answer.json["refresh_token"]
         assert given == scene.world.token(scene.session, scene.within)
     else:
         _is_no_verdict(answer)
     return answer
+
+
+def _with_log(trial: Trial, scene: Scene) -> tuple[TestResponse, str]:
+    log = StringIO()
+    with redirect_stderr(log):
+        answer = trial.break_(scene.request())
+    return answer, log.getvalue()
 
 
 def _is_no_verdict(answer: TestResponse) -> None:

@@ -8,25 +8,29 @@ import pytest
 
 from tests.faults.calls import Calls
 from tests.faults.promises import Trial, by_status, promises, untroubled
-from tests.faults.scenes import GRANTED, World, is_reused, stage
+from tests.faults.scenes import GRANTED, World, heals, is_reused, loses_the_race, rotates, stage
 from tests.scale import record, scaled
 
-STEP = scaled(29, 1)
+STEP = scaled(41, 1)
 PATHS = (*GRANTED, is_reused)
 
 
 def places_of(world: World, path) -> list[int]:
-    """The numbers of all places in a request; of those that a loop repeats, the first."""
+    """The numbers of all places in a request; of those that one line repeats, the first."""
+    first: dict[object, int] = {}
+    for number, where in enumerate(recorded(world, path)):
+        first.setdefault(where, number)
+    return list(first.values())
+
+
+def recorded(world: World, path) -> list[str]:
     untroubled(world, path)
     scene = stage(world, path)
     calls = Calls()
     with redirect_stderr(io.StringIO()), world.line.watched():
         calls.watch(scene.request())
     assert len(calls.places) > 100
-    first: dict[object, int] = {}
-    for number, where in enumerate(calls.places):
-        first.setdefault(where, number)
-    return list(first.values())
+    return calls.places
 
 
 @pytest.mark.proof
@@ -66,3 +70,22 @@ def try_out(world: World, promise, path, number: int, error: type[Exception]) ->
         raise
     assert calls.acted
     return answer.status_code
+
+
+@pytest.mark.parametrize("path", [rotates, heals, loses_the_race])
+def test_a_signature_that_fails_leaves_the_generation_alone(world, path):
+    def fail():
+        raise RuntimeError("no entropy")
+
+    numbers = [
+        number
+        for number, place in enumerate(recorded(world, path))
+        if place.startswith("call Signer.sign ")
+    ]
+    assert len(numbers) == 1
+    scene = stage(world, path)
+    before = scene.row()["gen"]
+    with redirect_stderr(io.StringIO()), world.line.watched():
+        answer = Calls(numbers[0], fail).watch(scene.request())
+    assert answer.status_code == 500
+    assert scene.row()["gen"] == before
