@@ -117,15 +117,20 @@ class Child:
             self.kill()
             raise
 
-    def stop(self, how: signal.Signals = signal.SIGTERM, *, seconds: float = 35) -> int:
-        """Signal the leader, wait for its end and answer its exit code; again is harmless."""
+    def stop(
+        self, how: signal.Signals = signal.SIGTERM, *, seconds: float = 35, keep: bool = False
+    ) -> int:
+        """Signal the leader, wait for its end and answer its exit code; again is harmless.
+
+        With `keep` the scratch directory stays, for a successor.
+        """
         self._process.send_signal(how)
         try:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
-        self._tidy()
+        self._tidy(keep=keep)
         return code
 
     def kill(self) -> None:
@@ -135,10 +140,10 @@ class Child:
         self._process.wait()
         self._tidy()
 
-    def _tidy(self) -> None:
+    def _tidy(self, *, keep: bool = False) -> None:
         self._watch.kill()
         self._watch.communicate()
-        if self._scratch:
+        if self._scratch and not keep:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _last_words(self) -> str:
@@ -191,6 +196,15 @@ class PostgreSQL:
 
     def stop(self) -> None:
         self._child.stop(signal.SIGINT)  # "fast": SIGTERM would wait for every client to leave
+
+    def crash(self) -> None:
+        """Stop "immediate": nothing is written any more, as at a power cut."""
+        self._child.stop(signal.SIGQUIT, keep=True)
+
+    def start(self) -> None:
+        """Recover after a crash, and return when connections are accepted."""
+        self._child = _serve_postgresql(self.installation, self.socket)
+        self.pid = self._child.pid
 
     def _execute(self, statement: str) -> None:
         with psycopg.connect(host=str(self.socket), user="postgres", autocommit=True) as connection:
@@ -285,9 +299,13 @@ def _start_postgresql(initdb: Path, scratch: Path) -> tuple[Child, tuple[Install
     data = scratch / "data"
     options = "--username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync"
     installed.run("initdb", "-D", data, *options.split())
-    child = installed.serve(data, scratch, "max_connections=120", "max_wal_size=256MB")
+    return _serve_postgresql(installed, scratch), (installed, scratch)
+
+
+def _serve_postgresql(installed: Installation, scratch: Path) -> Child:
+    child = installed.serve(scratch / "data", scratch, "max_connections=120", "max_wal_size=256MB")
     child.until_ready(lambda: accepts(scratch))
-    return child, (installed, scratch)
+    return child
 
 
 def _within_reach(initdb: Path, scratch: Path) -> Path:

@@ -7,7 +7,7 @@ import time
 from flask import Flask, Request, Response
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from app.core.events import DatabaseUnavailable, Event, RequestRefused, SigningUnavailable
 from app.core.outcomes import ErrorCode, Refused
@@ -34,6 +34,7 @@ def surround(app: Flask, run: Runtime) -> None:
     app.register_error_handler(SQLAlchemyError, lambda error: _database_failed(run, error))
     app.register_error_handler(UnavailableError, lambda error: _cannot_sign(run, error))
     app.register_error_handler(SettingsError, lambda error: _cannot_sign(run, error))
+    app.register_error_handler(InternalServerError, lambda error: _broke(run, error))
     app.register_error_handler(Exception, lambda error: _failed(run, error))
 
 
@@ -113,6 +114,11 @@ def _cannot_sign(run: Runtime, error: Exception) -> Response:
     return _answer(run, busy(RETRY_SECONDS), SigningUnavailable(why=str(error)))
 
 
-def _failed(run: Runtime, error: Exception) -> Response:
+def _broke(run: Runtime, error: InternalServerError) -> Response:
+    """How the framework hands over what failed after the answer was made."""
+    return _failed(run, error.original_exception or error)
+
+
+def _failed(run: Runtime, error: BaseException) -> Response:
     run.telemetry.failure("unexpected_error", error)
     return _answer(run, Refused(error=ErrorCode.SERVER_ERROR))

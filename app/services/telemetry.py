@@ -1,5 +1,6 @@
 """The only place that turns events into log lines: one line each on stderr, JSON or readable."""
 
+import contextlib
 import json
 import logging
 import re
@@ -57,8 +58,12 @@ class Telemetry:
         """When, how grave and what come first, for those who read with their eyes."""
         line: Line = dict(self._stamp(None, "", {}))
         line |= {"level": level.value, "event": name, "request_id": request_id.get(), **fields}
-        sys.stderr.write(self._render(_redacted(line)) + "\n")
-        sys.stderr.flush()
+        text = self._render(_redacted(line)) + "\n"
+        # A full disk, a reader that is gone, a closed stream: the line is lost, the answer is not.
+        # By now a refresh may be committed; an answer withheld would cost its owner the session.
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def _fields(event: Event) -> Line:

@@ -134,3 +134,16 @@ def test_headers_of_a_proxy_are_not_believed_from_a_stranger(standing):
         assert standing.http.get(path, headers=forged).data == standing.http.get(path).data
     answer = standing.http.get(TOKEN, headers=forged)
     assert answer.json["error_uri"].startswith("https://id.example.com/errors#")
+
+
+def test_a_defect_behind_the_answer_is_called_a_server_error_like_any_other(make_site, capsys):
+    """Flask hands over what fails once there is an answer as an HTTP error of its own."""
+    site = make_site()
+
+    def fail(answer):
+        raise RuntimeError("a defect")
+
+    site.app.after_request(fail)
+    answer = site.http.get("/healthz")
+    assert (answer.status_code, answer.json["error"]) == (500, "server_error")
+    assert "unexpected_error" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """The log: one JSON object a line, with the request's id, and never anything token-shaped."""
 
+import errno
 import io
 import json
 import logging
@@ -209,3 +210,15 @@ def test_no_journey_writes_a_secret_into_the_log(site, capsys):
             assert answer[name] not in written
     assert client.secret not in written
     assert "correct horse" not in written
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), ValueError("closed file")])
+def test_what_cannot_be_written_is_lost_without_a_word(monkeypatch, error):
+    """The answer it tells of may be committed: an exception would turn it into none."""
+
+    class Full(io.StringIO):
+        def flush(self):
+            raise error
+
+    monkeypatch.setattr("sys.stderr", Full())
+    Telemetry("json").access("POST", "/oauth/token", 200, 1.0, "127.0.0.1")
