@@ -19,7 +19,17 @@ from app.core import rotation, scopes, sessions
 from app.core.clients import Client
 from app.core.outcomes import ErrorCode, Refused
 from app.core.refresh_token import Availability, RefreshToken, Ring
-from app.core.rotation import Heal, Policy, Presented, Refuse, Repeat, Reuse, Rotate, Rule
+from app.core.rotation import (
+    Heal,
+    Policy,
+    Presented,
+    Refusal,
+    Refuse,
+    Repeat,
+    Reuse,
+    Rotate,
+    Rule,
+)
 from app.core.sessions import EndReason, Session, State
 from app.features.refresh import use_case
 from app.protocol.responses import busy
@@ -131,10 +141,12 @@ def _swap(ask: Ask, held: Held, row: Session | None) -> Next:
 def _look_again(ask: Ask, held: Held, row: Session | None, now: int) -> Held | Granted | Refused:
     if isinstance(held.verdict, Heal) or row is None:
         return _once_more(held)
-    if sessions.state(row, now) is not State.LIVE:
-        return _once_more(held)
-    late = now - held.now > ask.policy.window
-    if ask.policy.window == 0 or late or not _derivable(ask, row):
+    ahead = ask.token.generation > row.generation
+    state = sessions.state(row, now, judge_idle=not ahead)
+    if state is not State.LIVE:
+        return use_case._refused(ask.client, row, Refuse(Rule.R2_OVER, Refusal.OVER, state))
+    window, late = ask.policy.window, now - held.now > ask.policy.window
+    if ahead or window == 0 or late or not _derivable(ask, row):
         return busy()
     assert held.verdict is not None
     # The product signs before the swap and takes the remaining times afterwards.

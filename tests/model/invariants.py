@@ -162,7 +162,8 @@ class Invariants:
         if scene.fresh or first.standing is not Standing.CURRENT:
             return
         in_time = family.window > 0 and scene.now - first.now <= family.window
-        alive = len(asking.sights) <= 2 and not any(sight.over for sight in asking.sights)
+        last = asking.sights[-1]
+        alive = not last.over and last.standing is not Standing.AHEAD
         if in_time and alive and scene.row.secret_id in asking.held:
             self.met["I5 overtaken"] += 1
             assert scene.issued
