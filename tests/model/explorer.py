@@ -156,10 +156,7 @@ class Universe:
     def _moved(self, who: int, row: int, clock: int) -> tuple[int | None, int, Any]:
         """One statement of one request: (where it stands then, the row, the token given)."""
         before, now = self._values[row], self.instants[clock]
-        if who < 0:
-            begun = Begun(-1 - who, Held(), before, now)
-        else:
-            begun = self._values[who]
+        begun = Begun(-1 - who, Held(), before, now) if who < 0 else self._values[who]
         kind = self.kinds[begun.kind]
         after_step, after = course.step(kind.ask, begun.held, before, now)
         assert after is not None
@@ -221,9 +218,7 @@ def of_the_request(sight: Sight, before: Session, after: Session, answer: Answer
             assert before.revoke_reason == EndReason.REUSE
 
 
-def of_the_answer(
-    sight: Sight, before: Session, after: Session, answer: Answer, now: int
-) -> None:
+def of_the_answer(sight: Sight, before: Session, after: Session, answer: Answer, now: int) -> None:
     """I4 to I7, I9, I10 and I20."""
     granted = isinstance(answer, Granted)
     ask, window = sight.kind.ask, sight.kind.ask.policy.window

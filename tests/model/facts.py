@@ -27,8 +27,9 @@ class Turn:
 
 @dataclass(eq=False)
 class Family:
-    """`turns` is what the database holds, less what it lost; `strings` is what anybody was ever
-    given; `touched` counts what happened to the row.
+    """`turns` is what the database holds, less what it lost. `strings` is what anybody was ever
+    given, `minted` when; `present` and `successors` forget at every loss. `touched` counts what
+    happened to the row.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Family:
     expires_at: int
     turns: list[Turn]
     strings: dict[str, int] = field(default_factory=dict)
+    minted: dict[str, int] = field(default_factory=dict)
     present: dict[int, str] = field(default_factory=dict)
     successors: dict[int, set[str]] = field(default_factory=dict)
     ended: bool = False
@@ -67,8 +69,10 @@ class Family:
     def idle_end(self, turn: Turn) -> int:
         return min(turn.began_at + self.idle_ttl, self.expires_at)
 
-    def learn(self, token: str, generation: int) -> None:
+    def give(self, token: str, generation: int, now: int) -> None:
+        """A client was given a token, perhaps again."""
         self.strings[token] = generation
+        self.minted.setdefault(token, now)
 
     def lose(self, count: int) -> None:
         """Forget the last turns, as the database does; what was given out stays given out."""

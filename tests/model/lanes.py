@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select, update
 
 from app.core.clients import Client
 from app.core.events import ReuseDetected
-from app.core.outcomes import Issued, Outcome, Refused
+from app.core.outcomes import Outcome, Refused
 from app.core.refresh_token import Ring, parse
 from app.core.sessions import EndReason, Session, whole_seconds
 from app.features.refresh import use_case
@@ -67,9 +67,7 @@ def _rule(outcome: Outcome) -> str:
 def _answered(outcome: Outcome) -> Answer:
     rule = _rule(outcome)
     if isinstance(outcome, Refused):
-        return Answer(
-            outcome.error, rule, reason=outcome.reason, retry_after=outcome.retry_after
-        )
+        return Answer(outcome.error, rule, reason=outcome.reason, retry_after=outcome.retry_after)
     payload = outcome.access_token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return Answer(
@@ -192,9 +190,7 @@ class ServerLane:
     def lose(self, sid: bytes, columns: Mapping[str, Any]) -> None:
         """The row as a standby has it that became primary."""
         with self.hosts[0].run.transactions.begin() as connection:
-            connection.execute(
-                update(SessionRow).where(SessionRow.sid == sid).values(**columns)
-            )
+            connection.execute(update(SessionRow).where(SessionRow.sid == sid).values(**columns))
 
     def rows(self) -> dict[bytes, Any]:
         return {row.sid: row for row in self._observer.execute(_EVERYTHING)}
@@ -293,8 +289,9 @@ class PureLane:
             if row.user_id != user:
                 continue
             disabled_at = self.now if disable else row.user_disabled_at
-            row = replace(row, current_epoch=row.current_epoch + 1, user_disabled_at=disabled_at)
-            ended = course.ended(row, self.now, EndReason.SIGN_OUT_EVERYWHERE) if mark else row
+            epoch = row.current_epoch + 1
+            new = replace(row, current_epoch=epoch, user_disabled_at=disabled_at)
+            ended = course.ended(new, self.now, EndReason.SIGN_OUT_EVERYWHERE) if mark else new
             assert ended is not None
             self.stored[sid] = ended
 
@@ -345,4 +342,3 @@ def set_secret_ids(lane: ServerLane, held: Mapping[int, bytes], now: int) -> Non
         for secret_id, secret in held.items():
             check = derivation_secrets.check_value(secret)
             derivation_secrets.add(connection, secret_id, SecretState.ACTIVE, now, check)
-

@@ -143,7 +143,7 @@ class Lockstep:
         token = answers[0].token
         assert token is not None
         family = self._family(number, kind, session, client)
-        family.strings[token] = family.current.generation
+        family.give(token, 1, self.now)
         family.turns[0] = replace(family.turns[0], token=token)
         family.present = {1: token}
         self.families.append(family)
@@ -214,7 +214,7 @@ class Lockstep:
 
     # --- requests ---------------------------------------------------------------------------------
 
-    def present(
+    def request(
         self,
         text: str,
         client: Client,
@@ -223,8 +223,8 @@ class Lockstep:
         malformed: bool = False,
         hold: bool = False,
         **more: Any,
-    ) -> Answer | None:
-        """A refresh; None when it is held before its swap."""
+    ) -> Pending:
+        """A refresh; held before its swap, if there is one and `hold` is wished."""
         token = None if malformed else wire.read(text)
         named = None if token is None else token.sid
         asking = Asking(
@@ -253,7 +253,13 @@ class Lockstep:
         self._observe(pending, list(pending.courses[1].statements))
         if pending.waits_for is not None:
             self.pending.append(pending)
-        return pending.answers[1]
+        return pending
+
+    def present(self, text: str, client: Client, host: int, **more: Any) -> Answer:
+        """A refresh that is not held."""
+        answer = self.request(text, client, host, **more).answers[1]
+        assert answer is not None
+        return answer
 
     def advance(self, pending: Pending) -> Answer | None:
         """Let one statement of a held request happen."""
@@ -318,7 +324,7 @@ class Lockstep:
                 self._columns(row),
             )
             family.turns.append(scene.swapped)
-            family.strings[scene.answer.token] = row.gen
+            family.give(scene.answer.token, row.gen, self.now)
 
     @staticmethod
     def _columns(row: Any) -> dict[str, Any]:
