@@ -145,19 +145,22 @@ def _overtaken(
     first_read: int,
 ) -> Issued | Refused | None:
     """Somebody else swapped between our read and our write. A token that was current when we read
-    gets the current one. When that was longer than W ago, or the profile is strict, it is asked to
-    come again: a request that was acceptable at its first read never ends a session (I8). What was
-    ahead of the row, or belongs to a session that is over by now, is judged again.
+    gets the current one. When that was longer than W ago, or the profile is strict, or a fail-over
+    lost what we had read, it is asked to come again. It is never judged again, not even when the
+    session is over: a rotation that was under way could revive it, and a request that was
+    acceptable at its first read never ends a session (I8). Only what was ahead of the row is.
     """
     session = rows.find(connection, inquiry.token.sid)
     now = inquiry.run.now()
     if isinstance(verdict, Heal) or session is None:
         return None
-    if sessions.state(session, now) is not State.LIVE:
-        return None
     window = inquiry.policy.window
+    ahead = inquiry.token.generation > session.generation
     derivable = inquiry.ring.availability(session.secret_id) is Availability.HELD
-    if not derivable or window == 0 or now - first_read > window:
+    state = sessions.state(session, now, judge_idle=not ahead)
+    if state is not State.LIVE:
+        return _refused(inquiry.client, session, Refuse(Rule.R2_OVER, Refusal.OVER, state))
+    if ahead or not derivable or window == 0 or now - first_read > window:
         return busy()
     return _issued(inquiry, session, _current(session), access, now, verdict.rule)
 
