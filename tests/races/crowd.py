@@ -15,7 +15,7 @@ from tests.races.history import Look, Operation, Refresh, Token
 HUNG = 60  # seconds after which something that should happen never will
 
 PROCESSES = get_context("forkserver")  # as good as new ones, and a hundred times quicker
-PROCESSES.set_forkserver_preload([__name__])
+PROCESSES.set_forkserver_preload(["tests.races.storm"])
 
 
 class Order(NamedTuple):
