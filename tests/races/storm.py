@@ -180,12 +180,13 @@ class Storm:
                 due.popleft()()
             if watch is not None:
                 watch(progress)
-            for number, caller in enumerate(callers):
-                if caller.exitcode == -signal.SIGKILL:
+            codes = [caller.exitcode for caller in callers]
+            for number, code in enumerate(codes):
+                if code == -signal.SIGKILL:
                     self.killed += 1
                     callers[number] = self._start()
-            assert not any(caller.exitcode for caller in callers), "a caller failed"
-            return all(caller.exitcode == 0 for caller in callers)
+            assert set(codes) <= {None, 0, -signal.SIGKILL}, "a caller failed"
+            return all(code == 0 for code in codes)
 
         wait_until(over, "the end of the storm", seconds=3600)
         assert not due
