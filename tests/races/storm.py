@@ -159,8 +159,7 @@ class Storm:
         self.caller = Caller(plan.account)
         self.killed = 0
         for session in range(plan.sessions):
-            self.wallet.add(session, self.caller.sign_in()["refresh_token"])
-        self.caller.close()
+            self.wallet.add(session, self._sign_in())
 
     def rage(
         self,
@@ -204,10 +203,20 @@ class Storm:
         return held.token, self.present(held.token, held.key)
 
     def present(self, token: str, key: str | None = None) -> Answer:
-        """As often as it is asked to come again."""
+        return self._ask(lambda: self.caller.refresh(token, key=key))
+
+    def _sign_in(self) -> str:
+        person = {"username": self.plan.account.username, "password": self.plan.account.password}
+        answer = self._ask(
+            lambda: self.caller.post("/oauth/token", grant_type="password", **person)
+        )
+        return str(answer.body["refresh_token"])
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        """As often as the server says to come again: so it does once after its database did."""
 
         def answer() -> Answer | None:
-            answer = self.caller.refresh(token, key=key)
+            answer = question()
             self.caller.close()
             return None if answer.status == 503 else answer
 

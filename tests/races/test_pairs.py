@@ -5,6 +5,7 @@ Real workers, callers in processes of their own, both databases. `tests.races.hi
 
 import random
 import time
+from functools import partial
 
 import jwt
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import text
 
 from tests.flows.caller import Caller, new_password
 from tests.flows.enrolment import beside, enrol
-from tests.races.crowd import crowd_of
+from tests.races.crowd import crowd_of, in_threads
 from tests.races.history import End
 from tests.races.party import Party
 from tests.scale import record, scaled
@@ -115,26 +116,30 @@ COMMANDS_THAT_END = {
 }
 
 
-@pytest.mark.parametrize("how", COMMANDS_THAT_END)
-def test_after_a_command_ended_everything_no_refresh_that_starts_later_succeeds(server, crowd, how):
+def test_after_a_command_ended_everything_no_refresh_that_starts_later_succeeds(server, crowd):
     """Its moment comes while the command runs: what one worker has refused no other serves."""
     seen = ends = 0
     for _ in range(COMMANDS):
-        victim, bystander = enrol(server), enrol(server)
         party = Party(crowd, CALLERS)
-        victims, (spared,) = party.sign_in(victim, 2), party.sign_in(bystander, 1)
-        command = [part.format(victim.username) for part in COMMANDS_THAT_END[how]]
+        people = {how: enrol(server) for how in COMMANDS_THAT_END}
+        names = {how: party.sign_in(account, 2) for how, account in people.items()}
+        (spared,) = party.sign_in(enrol(server), 1)
 
-        def end_everything(command=command, victims=victims):
+        def end_everything(how, people=people, names=names):
+            command = [part.format(people[how].username) for part in COMMANDS_THAT_END[how]]
             began = time.monotonic()
             done = server.cli(*command, input=new_password())
             assert done.returncode == 0, done.stderr
-            return [End(frozenset(victims), began, time.monotonic(), how)]
+            return End(frozenset(names[how]), began, time.monotonic(), how)
 
-        ends += len(party.meanwhile(end_everything)) * len(victims)
-        judge(party, victims, spared)
+        commands = [partial(end_everything, how) for how in COMMANDS_THAT_END]
+        ended = party.meanwhile(lambda commands=commands: in_threads(commands))
+        assert all(ended), "every command did its work"
+        judge(party, [name for each in names.values() for name in each], spared)
+        ends += len(ended)
         seen += len(party.history)
-    record("races", f"refresh and {how}, {system(server)}", {"operations": seen, "ends": ends})
+    pair = f"refresh and {', '.join(COMMANDS_THAT_END)}, {system(server)}"
+    record("races", pair, {"operations": seen, "ends": ends})
 
 
 @pytest.mark.clause("rfc7517-4.5-01")

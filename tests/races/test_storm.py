@@ -166,10 +166,10 @@ def test_a_thief_in_each_family_never_gets_in_and_ends_it(site, begin):
     """One half strikes in the storm; the other when the owner has rested for longer than W."""
     storm = begin(sessions=scaled(8, 50), goal=scaled(150, 4000))
     thieves = [Thief(storm, session) for session in storm.wallet.sessions()]
-    hasty, patient = thieves[::2], thieves[1::2]
-    seconds = storm.rage(watch=lambda progress: [thief.watch(progress) for thief in hasty])
-    struck = {thief.session: thief.struck_at for thief in hasty if thief.struck_at is not None}
-    assert len(struck) > len(hasty) // 2
+    seconds = storm.rage(watch=lambda progress: [thief.watch(progress) for thief in thieves[::2]])
+    struck = {thief.session: thief.struck_at for thief in thieves if thief.struck_at is not None}
+    patient = [thief for thief in thieves if thief.struck_at is None]
+    assert struck
     assert site.ended(storm.plan.account) == {"token_reused": len(struck)}, "and no other"
     for refusal in storm.journal.refusals():
         assert (refusal.status, refusal.reason) == (400, "session_reused")
