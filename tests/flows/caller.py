@@ -53,9 +53,11 @@ class Caller:
     def close(self) -> None:
         self._connection.close()
 
-    def send(self, path: str, **form: str) -> None:
+    def send(self, path: str, *, key: str | None = None, **form: str) -> None:
         """Ask without waiting for the answer."""
         headers = {"Content-Type": "application/x-www-form-urlencoded", **self.account.headers}
+        if key is not None:
+            headers["Idempotency-Key"] = key
         self._connection.request("POST", path, urlencode(form), headers)
 
     def receive(self) -> Answer:
@@ -63,9 +65,9 @@ class Caller:
         body = answer.read()
         return Answer(answer.status, json.loads(body) if body else {})
 
-    def post(self, path: str, **form: str) -> Answer:
+    def post(self, path: str, *, key: str | None = None, **form: str) -> Answer:
         try:
-            self.send(path, **form)
+            self.send(path, key=key, **form)
             return self.receive()
         except (OSError, http.client.HTTPException) as error:
             self.close()
@@ -77,8 +79,9 @@ class Caller:
         assert answer.status == 200, answer
         return answer.body
 
-    def refresh(self, token: str) -> Answer:
-        return self.post("/oauth/token", grant_type="refresh_token", refresh_token=token)
+    def refresh(self, token: str, *, key: str | None = None) -> Answer:
+        form = {"grant_type": "refresh_token", "refresh_token": token}
+        return self.post("/oauth/token", key=key, **form)
 
     def revoke(self, token: str) -> Answer:
         return self.post("/oauth/revoke", token=token)
