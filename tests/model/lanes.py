@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, select, update
 from app.core.clients import Client
 from app.core.events import ReuseDetected
 from app.core.outcomes import Outcome, Refused
-from app.core.refresh_token import Ring, parse
+from app.core.refresh_token import Ring, check_value, parse
 from app.core.sessions import EndReason, Session, whole_seconds
 from app.features.refresh import use_case
 from app.features.refresh.use_case import Request
@@ -185,7 +185,7 @@ class ServerLane:
             return
         reason = EndReason.SIGN_OUT_EVERYWHERE
         person = User(user, user, None, None, auth_epoch=0, disabled_at=None)
-        sign_out.end_everything(run, person, reason, values)
+        sign_out.end_everything(run, person, reason, run.now(), values)
 
     def lose(self, sid: bytes, columns: Mapping[str, Any]) -> None:
         """The row as a standby has it that became primary."""
@@ -340,5 +340,5 @@ def set_secret_ids(lane: ServerLane, held: Mapping[int, bytes], now: int) -> Non
     with lane.hosts[0].run.transactions.begin() as connection:
         connection.execute(delete(SecretIdRow))
         for secret_id, secret in held.items():
-            check = derivation_secrets.check_value(secret)
+            check = check_value(secret)
             derivation_secrets.add(connection, secret_id, SecretState.ACTIVE, now, check)

@@ -3,6 +3,7 @@
 Real workers, callers in processes of their own, both databases. `tests.races.history` is the judge.
 """
 
+import json
 import random
 import time
 from functools import partial
@@ -11,6 +12,7 @@ import jwt
 import pytest
 from sqlalchemy import text
 
+from app.core.refresh_token import parse
 from tests.flows.caller import Caller, new_password
 from tests.flows.enrolment import beside, enrol
 from tests.races.crowd import crowd_of, in_threads
@@ -168,3 +170,32 @@ def test_a_rotation_of_the_signing_key_is_not_noticed_by_anyone_who_refreshes(se
 def signed_by(party, name):
     newest = party.released(name)[1][-1]
     return jwt.get_unverified_header(newest.text)["kid"]
+
+
+def test_a_new_derivation_secret_is_not_noticed_by_anyone_who_refreshes(server, crowd):
+    """It is made known and then active, while workers learn of it one after the other (I15)."""
+    account = enrol(server)
+    party = Party(crowd, CALLERS)
+    names = party.sign_in(account, 2)
+    resting = Caller(account)
+    old = resting.sign_in()["refresh_token"]
+    for _ in range(COMMANDS):
+        for state in ("known", "active"):
+            done = party.meanwhile(lambda: server.cli("secrets", "rotate", "--json"))
+            assert done.returncode == 0, done.stderr
+            made = json.loads(done.stdout)
+            assert made["state"] == state
+
+        def is_derived_with(secret=made["id"]):
+            party.round()
+            return all(parse(party.current[name].text).secret_id == secret for name in names)
+
+        wait_until(is_derived_with, "tokens of the new secret", seconds=NOTICED)
+    active = party.look_at_everything()
+    assert party.violations() == []
+    assert active == current_and_parent(party, names)
+    assert party.statuses(names) == {200}
+    assert resting.refresh(old).status == 200, "a token of before is still good"
+    resting.close()
+    figures = {"operations": len(party.history), "rotations": COMMANDS}
+    record("races", f"refresh and secret rotation, {system(server)}", figures)
