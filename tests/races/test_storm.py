@@ -15,10 +15,9 @@ from sqlalchemy import text
 from app.core.refresh_token import parse
 from tests.flows.enrolment import beside, enrol
 from tests.live import LiveServer
-from tests.races.database import RestartablePostgreSQL
 from tests.races.storm import Plan, Storm
 from tests.scale import record, scaled
-from tests.servers import wait_until
+from tests.servers import PostgreSQL, wait_until
 
 pytestmark = pytest.mark.proof
 
@@ -71,10 +70,15 @@ def site(request, tmp_path_factory):
 
             yield Site(request.param, server, cut_the_power)
         return
-    postgresql = RestartablePostgreSQL()
+    postgresql = PostgreSQL()
+
+    def restart():
+        postgresql.crash()
+        postgresql.start()
+
     url = postgresql.create_database()
     with LiveServer(folder, workers=2, env=ENV, database_url=url) as server:
-        yield Site(request.param, server, postgresql.restart)
+        yield Site(request.param, server, restart)
     postgresql.stop()
 
 
