@@ -52,7 +52,7 @@ docs: $(VENV)/dev.stamp ## write the generated pages again: settings, clauses by
 bench: $(VENV)/dev.stamp ## measure what a refresh costs, in RSA signatures of the same run
 	$(BIN)/python bench/refresh.py
 
-proof: $(VENV)/dev.stamp ## run every proof at full scale and write docs/proof.md (half an hour)
+proof: $(VENV)/dev.stamp ## run every proof at full scale and write docs/proof.md (about an hour)
 	$(BIN)/python -m bench.proof
 
 $(VENV)/mutation.stamp: requirements/mutation.txt $(VENV)/dev.stamp

@@ -54,13 +54,36 @@ What was run to find out whether [rotation](rotation.md) does what it promises, 
 run that fails writes nothing here.
 """
 PROOFS = {
-    "proof": (
-        "Everything at full scale",
+    "model": (
+        "Random operations and every interleaving",
         (
-            "Random operations against the rules and both databases in step; every interleaving of a few "
-            "requests; crowds of processes that lose answers and are killed while workers and databases "
-            "die; a standby that is promoted. A *forced sign-in* is an honest client that was refused, a "
-            "*family kill* a session that ended for reuse without a thief."
+            "A state machine drives the rules, the server on SQLite and the server on PostgreSQL with "
+            "the same operations and compares what comes of them, while facts that it keeps by itself "
+            "check the invariants. The explorer walks every interleaving of up to three requests, two "
+            "hosts, a revocation and steps of the clock."
+        ),
+    ),
+    "races": (
+        "Crowds",
+        (
+            "Processes that share sessions, lose answers and are killed, while workers, servers and "
+            "databases are. A *forced sign-in* is an honest client that was refused, a *family kill* a "
+            "session that ended for reuse without a thief. Every history was judged by a model."
+        ),
+    ),
+    "faults": (
+        "Faults",
+        (
+            "Something fails before and after every call of the database driver and of the product's own "
+            "code, processes are killed around the swap, databases crash, clocks jump. Whatever the answer, "
+            "the token that was presented works again, with the one successor."
+        ),
+    ),
+    "failover": (
+        "Fail-over and restore",
+        (
+            "A primary dies under load while its standby is behind; a file is restored from an older copy. "
+            "*Healed* are sessions whose tokens were ahead of the database (R8)."
         ),
     ),
     "mutation": (
