@@ -28,8 +28,8 @@ class Turn:
 @dataclass(eq=False)
 class Family:
     """`turns` is what the database holds, less what it lost. `strings` is what anybody was ever
-    given, `minted` when; `present` and `successors` forget at every loss. `touched` counts what
-    happened to the row.
+    given, `minted` when; `present` and `successors` forget at every loss. `ended` is the reason
+    that holders are told; `touched` counts what happened to the row.
     """
 
     number: int
@@ -49,7 +49,7 @@ class Family:
     minted: dict[str, int] = field(default_factory=dict)
     present: dict[int, str] = field(default_factory=dict)
     successors: dict[int, set[str]] = field(default_factory=dict)
-    ended: bool = False
+    ended: str = ""
     touched: int = 0
     losses: int = 0
 
@@ -102,7 +102,7 @@ class Sight:
     age: int
     in_window: bool
     proven: bool
-    over: bool
+    over: str
     touched: int
 
     @property
@@ -177,7 +177,6 @@ class Asking:
         age = max(0, now - turn.began_at)
         open_ = family.window > 0
         same_key = self.key is not None and self.key == turn.proof
-        idle = now >= family.idle_end(turn) and standing is not Standing.AHEAD
         self.sights.append(
             Sight(
                 now=now,
@@ -186,10 +185,20 @@ class Asking:
                 age=age,
                 in_window=open_ and age <= family.window,
                 proven=open_ and (family.until_used or same_key),
-                over=family.ended or idle or now >= family.expires_at,
+                over=self._over(family, now, standing),
                 touched=family.touched,
             )
         )
+
+    @staticmethod
+    def _over(family: Family, now: int, standing: Standing | None) -> str:
+        """Why the session is over, in the words of the contract; empty while it lives."""
+        if family.ended:
+            return family.ended
+        if now >= family.expires_at:
+            return "session_expired"
+        idle = now >= family.idle_end(family.current) and standing is not Standing.AHEAD
+        return "session_idle" if idle else ""
 
     def _standing(self, family: Family) -> Standing | None:
         generation = family.strings.get(self.text)

@@ -12,6 +12,7 @@ clients that are patient.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from tests.model import wire
@@ -93,6 +94,7 @@ class Invariants:
             row = rows[family.sid]
             self.i02_the_generation_is_the_last_that_began(family, row)
             self.i13_the_idle_end_is_never_after_the_absolute_end(family, row)
+            self.i20_the_row_remembers_the_key_of_its_rotation(family, row)
 
     def of_a_request(self, scene: Scene) -> None:
         for check in _OF_A_REQUEST:
@@ -208,6 +210,8 @@ class Invariants:
         if scene.asking.sights and scene.asking.sights[-1].over:
             self.met["I9"] += 1
             assert not scene.issued
+            if scene.asking.holder and scene.first.over and scene.answer:
+                assert scene.refused("invalid_grant", scene.first.over)
             if scene.done[-1] != SWAP:
                 assert scene.unchanged
         if scene.issued:
@@ -313,6 +317,11 @@ class Invariants:
                 assert scene.issued
                 assert scene.answer.token == family.current.token
             assert scene.swapped is None or sight.standing is Standing.AHEAD
+
+    def i20_the_row_remembers_the_key_of_its_rotation(self, family: Family, row: Any) -> None:
+        proof = family.current.proof
+        hashed = None if proof is None else sha256(family.sid + proof.encode()).digest()
+        assert row.rotation_key_hash == hashed
 
     def i20_who_rotated_is_let_in_while_the_successor_is_current(self, scene: Scene) -> None:
         asking, first, family = scene.asking, scene.first, scene.family

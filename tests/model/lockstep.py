@@ -189,7 +189,7 @@ class Lockstep:
         for server in self.servers:
             server.revoke(family.current.token)
         self.core.revoke(family.sid)
-        family.ended = True
+        family.ended = family.ended or "session_ended"
         family.touched += 1
         self._settle()
 
@@ -201,7 +201,7 @@ class Lockstep:
             self.disabled.add(user)
         for family in self.families:
             if family.user == user:
-                family.ended = True
+                family.ended = family.ended or "session_ended"
                 family.touched += 1
         self._settle()
 
@@ -311,7 +311,7 @@ class Lockstep:
         family.touched += 1
         row, asking = self.rows[family.sid], scene.asking
         if row.revoked_at is not None:
-            family.ended = True
+            family.ended = "session_reused"
         if row.gen != scene.before[family.sid].gen and scene.issued:
             sight, key = asking.sights[-1], asking.key
             assert scene.answer is not None

@@ -20,7 +20,7 @@ NUMBERS = st.integers(0, 255)
 HOSTS = st.integers(0, 1)
 TOKENS = st.sampled_from(("current",) * 4 + ("parent",) * 3 + ("newest",) * 2 + ("older",))
 KEYS = st.sampled_from((None, None, "key-of-one-token-1", "key-of-one-token-2", "again"))
-EDGES = st.sampled_from(("window",) * 5 + ("interval",) * 4 + ("idle", "absolute"))
+EDGES = st.sampled_from(("window",) * 5 + ("interval",) * 4 + ("later",) * 3 + ("idle", "absolute"))
 DEEDS = st.sampled_from(
     ("roll out",) * 4 + ("revoke", "disable", "sign out", "interrupted", "retire")
 )
@@ -233,6 +233,7 @@ class Machine(RuleBasedStateMachine):
         at = {
             "window": began + chosen.window,
             "interval": began + chosen.interval,
+            "later": began + chosen.idle_ttl * 2 // 3,
             "idle": chosen.idle_end(chosen.current),
             "absolute": chosen.expires_at,
         }[edge]
