@@ -114,7 +114,8 @@ def without(rule: str, tree: Path, suite: str) -> str:
 
 
 def first_failure(tree: Path, suite: str) -> str:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", suite]
+    options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=first-failure"]
+    command = [sys.executable, "-m", "pytest", *options, suite]
     run = subprocess.run(command, cwd=tree, check=False, capture_output=True, text=True)
     failed = re.search(r"^(?:FAILED|ERROR) \S+?::(\w+)", run.stdout, re.MULTILINE)
     if run.returncode and failed is None:

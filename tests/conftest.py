@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
 
 from tests.servers import PostgreSQL, RedisServer
 from tests.site import Site, Template
 
 MakeSite = Callable[..., Site]
+
+# For who only wants to know that a test fails: `--hypothesis-profile=first-failure`.
+settings.register_profile("first-failure", phases=[Phase.explicit, Phase.generate])
 
 # --- the closed network ---------------------------------------------------------------------------
 
