@@ -219,7 +219,7 @@ def of_the_request(sight: Sight, before: Session, after: Session, answer: Answer
 
 
 def of_the_answer(sight: Sight, before: Session, after: Session, answer: Answer, now: int) -> None:
-    """I4 to I7, I9, I10 and I20."""
+    """I4 to I7, I9, I10, I15 and I20."""
     granted = isinstance(answer, Granted)
     ask, window = sight.kind.ask, sight.kind.ask.policy.window
     if granted:
@@ -227,6 +227,10 @@ def of_the_answer(sight: Sight, before: Session, after: Session, answer: Answer,
         assert after.revoked_at is None
         assert sight.kind.genuine
         assert sight.first.revoked_at is None
+        assert sight.at < sight.first.idle_expires_at or sight.behind_by < 0
+    if sight.kind.genuine and ask.token.secret_id not in ask.ring.secrets:
+        assert after == before
+        assert answer.retry_after, "the secret is in use elsewhere"
     if not sight.holder:
         return
     ended = before.revoked_at is not None or now >= before.idle_expires_at
@@ -236,6 +240,7 @@ def of_the_answer(sight: Sight, before: Session, after: Session, answer: Answer,
         assert answer.reason == "session_reused"
     elif sight.behind_by == 1:
         assert granted is sight.can_derive(sight.first)
+        assert granted or answer.retry_after, "the successor's secret is in use elsewhere"
         assert not granted or answer.generation == ask.token.generation + 1
     elif sight.behind_by == 0 and not ended and window and now - sight.at <= window:
         assert granted or not sight.can_derive(after)

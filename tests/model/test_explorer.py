@@ -73,6 +73,9 @@ def kinds(row, hosts, policy, keys, ahead):
         Kind(ask(generation, host, policy, key=key, secret=secret), genuine=True)
         for (generation, secret), host, key in itertools.product(presented, hosts, keys)
     ]
+    if row.generation > 1:
+        another_key = ask(row.generation - 1, hosts[0], policy, key=KEYS[1])
+        genuine.append(Kind(another_key, genuine=True))
     forged = ask(row.generation, hosts[0], policy)
     forged = replace(forged, token=replace(forged.token, tag=bytes(20)))
     stranger = ask(row.generation, hosts[0], policy, client=STRANGER)
