@@ -5,8 +5,8 @@ everything else, so no single one of them is the decision table again.
 
 Proven elsewhere: I16 (statements and writes) in `tests/races/test_costs.py`, and the half of I14
 that kills processes and cuts connections in `tests/flows/test_interruptions.py`. Here: all the
-others, I14 for answers that are lost and commits that are lost, I17 in `test_stateful.py` by
-clients that are patient.
+others; I14 for commits that are lost, and in `machine.py` for answers that are lost; I17 in
+`patient.py`; I19 in `lockstep.py`.
 """
 
 from collections import Counter

@@ -303,7 +303,7 @@ class Lockstep:
         if family is not None and scene.changes:
             self._note(family, scene)
         self.invariants.of_a_request(scene)
-        self._same_everywhere(pending)
+        self.i19_every_lane_answers_the_same(pending)
         self._at_rest()
 
     def _note(self, family: Family, scene: Scene) -> None:
@@ -333,7 +333,7 @@ class Lockstep:
 
     # --- the same in all lanes (I19) --------------------------------------------------------------
 
-    def _same_everywhere(self, pending: Pending) -> None:
+    def i19_every_lane_answers_the_same(self, pending: Pending) -> None:
         core, sqlite, postgresql = pending.courses
         assert core.answer == sqlite.answer == postgresql.answer, "I19"
         assert sqlite.waits_for == postgresql.waits_for, "I19"
@@ -355,7 +355,10 @@ class Lockstep:
 
     def _at_rest(self) -> None:
         """After every operation: the rows of all lanes agree and are as facts say."""
+        self.i19_every_lane_holds_the_same()
+        self.invariants.at_rest(self.families, self.rows)
+
+    def i19_every_lane_holds_the_same(self) -> None:
         assert self.rows == self._others, "I19"
         core = {sid: seen(session) for sid, session in self.core.stored.items()}
         assert core == {sid: shown(row) for sid, row in self.rows.items()}, "I19"
-        self.invariants.at_rest(self.families, self.rows)
