@@ -32,7 +32,7 @@ run: $(VENV)/run.stamp ## start a development server on 127.0.0.1:8000 (PORT=900
 
 test: $(VENV)/dev.stamp ## run every test, on SQLite and on a real PostgreSQL and Redis
 	@$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest --cov --cov-report=
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --cov --cov-report=
 	@$(BIN)/python -m coverage report --include='app/core/*' --fail-under=100
 	@$(BIN)/python -m coverage report --fail-under=90
 
