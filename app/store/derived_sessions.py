@@ -1,6 +1,7 @@
 """Which live sessions hold tokens of a derivation secret, and ending them."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
@@ -38,6 +39,13 @@ class Count:
         return self.current + self.earlier
 
 
+class Ended(NamedTuple):
+    sid: bytes
+    public_id: str
+    client_id: str
+    user_id: str
+
+
 def live_by_secret(connection: Connection, now: int) -> dict[int, int]:
     """How many live sessions have a current token of each secret."""
     rows = connection.execute(
@@ -64,7 +72,7 @@ def count(connection: Connection, holders: Holders, now: int) -> Count:
 
 def end_some(
     connection: Connection, holders: Holders, now: int, purge_at: int, after: bytes
-) -> list[bytes]:
+) -> list[Ended]:
     """End up to `BATCH` of them, in the order of their ids beyond `after`.
 
     Returns whom it ended; go on after the last until there is nobody.
@@ -80,9 +88,9 @@ def end_some(
         update(SessionRow)
         .where(SessionRow.sid.in_(some.scalar_subquery()), SessionRow.revoked_at.is_(None))
         .values(revoked_at=now, revoke_reason=EndReason.SECRET_RETIRED, purge_at=purge_at)
-        .returning(SessionRow.sid)
+        .returning(SessionRow.sid, SessionRow.public_id, SessionRow.client_id, SessionRow.user_id)
     )
-    return sorted(bytes(row.sid) for row in ended)
+    return sorted(Ended(bytes(sid), *who) for sid, *who in ended)
 
 
 def _live(now: int) -> ColumnElement[bool]:

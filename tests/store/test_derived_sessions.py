@@ -108,8 +108,8 @@ def test_holders_are_ended_batch_by_batch_and_nobody_else(connection):
     holders, ended, after = Holders(1, 0), [], FIRST_SID
     while some := derived_sessions.end_some(connection, holders, NOW, LONG + 1, after):
         assert len(some) <= BATCH
-        ended += some
-        after = some[-1]
+        ended += [each.sid for each in some]
+        after = some[-1].sid
     assert ended == sids[::2]
     rows = connection.execute(
         select(SessionRow.secret_id, SessionRow.revoked_at, SessionRow.revoke_reason)

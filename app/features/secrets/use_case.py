@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from app.core import derivation
 from app.core.derivation import SETTLED, SecretId, SecretState
-from app.core.events import Event
+from app.core.events import Event, SessionEnded
 from app.core.outcomes import Rejected
-from app.core.sessions import purge_time
+from app.core.sessions import EndReason, purge_time
 from app.services.runtime import Runtime
 from app.services.secret_ceremony import SecretCeremony, Turn, Waiting
 from app.store import derived_sessions
@@ -135,4 +135,8 @@ def _end(run: Runtime, holders: Holders) -> int:
             ended = derived_sessions.end_some(connection, holders, now, purge_at, after)
         if not ended:
             return total
-        total, after = total + len(ended), ended[-1]
+        run.telemetry.publish(
+            SessionEnded(each.public_id, each.client_id, each.user_id, EndReason.SECRET_RETIRED)
+            for each in ended
+        )
+        total, after = total + len(ended), ended[-1].sid

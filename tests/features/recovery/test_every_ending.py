@@ -5,6 +5,7 @@ import json
 import pytest
 
 from app.core.sessions import EndReason
+from app.features.secrets import use_case as secrets
 from tests.console import Console
 from tests.features.recovery.conftest import Restored
 
@@ -67,7 +68,30 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("reason", EndReason)
+def test_no_way_to_end_a_session_is_forgotten():
+    """The retirement of a secret ends the sessions of everybody; it has a test of its own."""
+    assert set(WAYS) == set(EndReason) - {EndReason.SECRET_RETIRED}
+
+
+def test_sessions_that_a_retired_secret_ended_end_again(site, duplicate, journal, tmp_path):
+    client = site.client()
+    site.user()
+    tokens = [site.sign_in(client)["refresh_token"] for _ in range(2)]
+    for _ in range(2):
+        site.clock.advance(seconds=60)
+        assert secrets.rotate(site.run, site.clock(), site.clock.advance).events
+    site.clock.advance(seconds=60)
+    copy = Restored(duplicate(site, "older.db"), tmp_path)
+    journal.run(site, "secrets", "retire", "1", "--force")
+    copy.site.clock.now = site.clock() + 1000
+    report = copy.apply(journal.read())
+    assert report["sessions"]["applied"] == 2
+    for token in tokens:
+        assert copy.site.refresh(client, token).json["reason"] == "session_ended"
+    assert set(copy.sessions().values()) == {EndReason.SECRET_RETIRED}
+
+
+@pytest.mark.parametrize("reason", WAYS)
 def test_a_session_that_had_ended_ends_again_for_the_same_reason(
     any_site, duplicate, journal, tmp_path, reason
 ):
