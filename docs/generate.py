@@ -50,8 +50,8 @@ PROOF_INTRO = """\
 Generated from `docs/figures/` by `make docs`; do not edit.
 
 What was run to find out whether [rotation](rotation.md) does what it promises, and what came of it.
-`make test` runs a slice of every one of these; the whole takes longer and has targets of its own. A
-run that fails writes nothing here.
+`make test` runs a slice of every one of these; the whole takes longer and has targets of its own. The
+command above each table is the one that reproduces it.
 """
 PROOFS = {
     "model": (

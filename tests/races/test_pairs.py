@@ -179,6 +179,7 @@ def test_a_new_derivation_secret_is_not_noticed_by_anyone_who_refreshes(server, 
     names = party.sign_in(account, 2)
     resting = Caller(account)
     old = resting.sign_in()["refresh_token"]
+    resting.close()  # it rests for longer, perhaps, than a server keeps a connection
     for _ in range(COMMANDS):
         for state in ("known", "active"):
             done = party.meanwhile(lambda: server.cli("secrets", "rotate", "--json"))
