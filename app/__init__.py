@@ -12,6 +12,8 @@ from app.core.events import LimiterDegraded
 from app.features import installed
 from app.protocol import discovery, http, server
 from app.protocol.forms import LARGEST_BODY
+from app.services.database_vault import DatabaseVault
+from app.services.directory_vault import DirectoryVault
 from app.services.key_directory import KeyDirectory
 from app.services.keystore import Keystore
 from app.services.passwords import Passwords
@@ -19,6 +21,7 @@ from app.services.ratelimit import open_counter
 from app.services.registry import Registry
 from app.services.runtime import EXTENSION, Runtime
 from app.services.telemetry import Telemetry
+from app.services.vault import Vault
 from app.settings import Settings
 from app.store.base import ROTATIONS, configure, db, engine_config
 from app.store.schema import MIGRATIONS
@@ -79,7 +82,7 @@ def _runtime(app: Flask, settings: Settings, now: Callable[[], int]) -> Runtime:
         system_now=now,
         transactions=transactions,
         rotations=rotations,
-        keystore=Keystore(directory, rotations, telemetry.publish),
+        keystore=Keystore(directory, _vault(settings, directory), rotations, telemetry.publish),
         registry=Registry(rotations),
         passwords=Passwords(),
         failures=open_counter(settings.redis_url, degraded, largest=MOST_FAILURES),
@@ -87,6 +90,12 @@ def _runtime(app: Flask, settings: Settings, now: Callable[[], int]) -> Runtime:
         client_failures=open_counter(settings.redis_url, degraded, largest=MOST_FAILURES),
         telemetry=telemetry,
     )
+
+
+def _vault(settings: Settings, directory: KeyDirectory) -> Vault:
+    if settings.keystore == "database":
+        return DatabaseVault(settings.key_encryption_keys)
+    return DirectoryVault(directory)
 
 
 def _movable(now: Callable[[], int]) -> Callable[[], int]:

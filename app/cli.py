@@ -20,9 +20,9 @@ from app.features.recovery.commands import restored
 from app.protocol.commands import refuse
 from app.services import readiness
 from app.services.jobs import Worker
-from app.services.key_directory import KeyDirectoryError
 from app.services.keystore import UnavailableError
 from app.services.runtime import Runtime, runtime
+from app.services.vault import VaultError
 from app.settings import Settings, SettingsError, from_environment_or_exit
 from app.store import schema
 
@@ -54,7 +54,7 @@ def main() -> None:
         status = error.exit_code
     except click.ClickException as error:
         status = _complain(error.format_message(), error.exit_code)
-    except (SettingsError, UnavailableError, KeyDirectoryError) as error:
+    except (SettingsError, UnavailableError, VaultError) as error:
         status = _complain(str(error), 2 if isinstance(error, SettingsError) else 1)
     except SQLAlchemyError as error:
         unmigrated = any(words in str(error) for words in NO_TABLE)

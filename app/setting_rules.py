@@ -27,6 +27,7 @@ _POSTGRESQL = re.compile(
 )
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\w.~:/?\[\]@!$&'()*+,;=%-]+", re.ASCII)
 
+KEK_BYTES = 32
 WEBHOOK_SECRET_BYTES = range(24, 65)
 
 
@@ -166,6 +167,20 @@ def read_secret(path: Path) -> bytes:
     return secret
 
 
+def _kek_file(text: str) -> Path:
+    path = Path(text)
+    key_encryption_keys(path)
+    return path
+
+
+def key_encryption_keys(path: Path) -> list[bytes]:
+    """The keys in a file that holds one in base64 on each line; the first is the one to use."""
+    keys = [base64.b64decode(line, validate=True) for line in read_secret(path).split()]
+    if {len(key) for key in keys} != {KEK_BYTES}:
+        raise ValueError
+    return keys
+
+
 ISSUER = Rule(
     "an https URL with a lower-case host, without user, query, fragment or trailing slash "
     "(in development also http on a loopback host)",
@@ -187,5 +202,8 @@ WEBHOOK_URL = Rule(
 WEBHOOK_SECRET_FILE = Rule(
     "a file that only its owner can read or write, with whsec_ and 24 to 64 bytes in base64",
     _webhook_secret_file,
+)
+KEK_FILE = Rule(
+    "a file that only its owner can read or write, each line 32 bytes in base64", _kek_file
 )
 ABSOLUTE_URI = Rule("an absolute URI without a fragment", _absolute_uri)

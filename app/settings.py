@@ -7,19 +7,22 @@ A setting is one field of `Settings`. Its variable is the field's name in capita
 import difflib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from enum import EnumMeta
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from app.core.keyring import Algorithm
 from app.setting_rules import (
     ABSOLUTE_URI,
     DATABASE_URL,
     ISSUER,
+    KEK_FILE,
     KEYS_DIR,
     REDIS_URL,
     SECRET_FILE,
@@ -27,6 +30,7 @@ from app.setting_rules import (
     WEBHOOK_URL,
     Rule,
     is_loopback,
+    key_encryption_keys,
     read_secret,
     seconds,
     sqlite_file,
@@ -60,7 +64,12 @@ def expected(name: str) -> str:
     """What a field's value has to be, in words."""
     field = Settings.model_fields[name]
     rule = _rule_of(field)
-    return rule.expected if rule else " or ".join(get_args(field.annotation))
+    return rule.expected if rule else " or ".join(_choices(field.annotation))
+
+
+def _choices(kind: object) -> list[str]:
+    listed = list(kind) if isinstance(kind, EnumMeta) else get_args(kind)
+    return [str(choice) for choice in listed]
 
 
 def _rule_of(field: FieldInfo) -> Rule | None:
@@ -109,6 +118,20 @@ class Settings(BaseSettings):
     )
     keys_passphrase_file: Annotated[Path | None, SECRET_FILE] = Field(
         default=None, description="holds the passphrase that encrypts private keys in the directory"
+    )
+    keystore: Literal["directory", "database"] = Field(
+        default="directory",
+        description="where private signing keys are kept: files in the key directory, "
+        "or the database, sealed (for several hosts)",
+    )
+    kek_file: Annotated[Path | None, KEK_FILE] = Field(
+        default=None,
+        validate_default=True,
+        description="holds the key-encryption keys that seal signing keys in the database, the one "
+        "to use first; needed with `PERENNIAL_KEYSTORE=database`",
+    )
+    signing_alg: Algorithm = Field(
+        default=Algorithm.RS256, description="what new keys sign access tokens with"
     )
     access_token_ttl: Lifetime = Field(default=900, description="lifetime of an access token")
     refresh_idle_ttl: Lifetime = Field(
@@ -189,6 +212,13 @@ class Settings(BaseSettings):
             raise ValueError(f"expected {WEBHOOK_SECRET_FILE.expected}")
         return file
 
+    @field_validator("kek_file")
+    @classmethod
+    def _seal_every_key(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is None and info.data.get("keystore") == "database":
+            raise ValueError(f"expected {KEK_FILE.expected}")
+        return file
+
     @property
     def audience(self) -> str:
         return self.default_audience or self.require_issuer()
@@ -212,30 +242,35 @@ class Settings(BaseSettings):
         """
         anchored = {**os.environ, variable("database_url"): self.sqlalchemy_url}  # noqa: TID251
         anchored[variable("keys_dir")] = str(self.keys_dir.absolute())
-        for name in ("keys_passphrase_file", "webhook_secret_file"):
+        for name in ("keys_passphrase_file", "kek_file", "webhook_secret_file"):
             file = getattr(self, name)
             if file is not None:
                 anchored[variable(name)] = str(file.absolute())
         return anchored
 
     def webhook_secret(self) -> bytes:
-        """Read anew at every call: the settings do not hold it."""
         assert self.webhook_secret_file is not None, "demanded with the webhook's URL"
-        try:
-            return webhook_secret(self.webhook_secret_file)
-        except (ValueError, OSError):
-            name = "webhook_secret_file"
-            raise SettingsError(variable(name), expected(name)) from None
+        return _read("webhook_secret_file", self.webhook_secret_file, webhook_secret)
 
     def keys_passphrase(self) -> bytes | None:
-        """Read anew at every call: the settings do not hold it."""
         if self.keys_passphrase_file is None:
             return None
-        try:
-            return read_secret(self.keys_passphrase_file)
-        except (ValueError, OSError):
-            name = "keys_passphrase_file"
-            raise SettingsError(variable(name), expected(name)) from None
+        return _read("keys_passphrase_file", self.keys_passphrase_file, read_secret)
+
+    def key_encryption_keys(self) -> list[bytes]:
+        assert self.kek_file is not None, "demanded with the database keystore"
+        return _read("kek_file", self.kek_file, key_encryption_keys)
+
+
+Content = TypeVar("Content")
+
+
+def _read(name: str, file: Path, parse: Callable[[Path], Content]) -> Content:
+    """Anew at every call: the settings do not hold secrets."""
+    try:
+        return parse(file)
+    except (ValueError, OSError):
+        raise SettingsError(variable(name), expected(name)) from None
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

@@ -25,15 +25,14 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import flask_migrate
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.hashes import SHA256
 
 from app import create_app
+from app.core.keyring import Algorithm
 from app.features.clients import use_case as clients
 from app.features.clients.use_case import Registered, Wish
 from app.features.users import use_case as users
+from app.services.algorithms import new_private_key, signing
 from app.services.runtime import Runtime, runtime
-from app.services.signer import new_private_key
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -45,8 +44,8 @@ Post = Callable[[dict[str, str]], dict[str, str]]
 
 def signature() -> Callable[[], object]:
     """One bare signature over a message of an access token's size."""
-    key, padding, digest, message = new_private_key(), PKCS1v15(), SHA256(), b"m" * 500
-    return lambda: key.sign(message, padding, digest)
+    sign, message = signing(Algorithm.RS256, new_private_key()), b"m" * 500
+    return lambda: sign(message)
 
 
 def cpu_of(work: Callable[[], object], times: int) -> float:

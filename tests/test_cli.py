@@ -217,7 +217,7 @@ def test_a_lost_signing_key_stops_the_start_with_the_way_out(perennial, tmp_path
     lost = next(row["kid"] for row in rows if row["state"] == "active")
     (tmp_path / "keys" / f"{lost}.pem").unlink()
     said = one_line(perennial("serve"), 1)
-    assert said.startswith(f"signing key {lost} is active but not in the key directory")
+    assert said.startswith(f"signing key {lost} is active but not in the keystore")
     assert "`perennial keys rotate --now`" in said
 
 

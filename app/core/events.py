@@ -242,19 +242,27 @@ class KeyPromoted(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRotationDue(Event):
-    """The active key has signed for longer than PERENNIAL_KEY_ROTATION_INTERVAL; told at start."""
-
-    name = "key_rotation_due"
-    level = Level.WARNING
-    kid: str
-
-
-@dataclass(frozen=True, slots=True)
 class KeyRetired(Event):
     """A key left the published set by command."""
 
     name = "key_retired"
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDropped(Event):
+    """A key left the published set: the last token it signed has expired, or it never signed."""
+
+    name = "key_dropped"
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCompromised(Event):
+    """A key left the published set because others may have its private half."""
+
+    name = "key_compromised"
+    level = Level.ALERT
     kid: str
 
 

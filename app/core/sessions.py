@@ -30,6 +30,7 @@ class EndReason(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a reason, not a password
     USER_DISABLED = "user_disabled"
     SECRET_RETIRED = "secret_retired"  # noqa: S105  # a reason, not a secret
+    KEY_COMPROMISED = "key_compromised"
 
 
 class State(StrEnum):

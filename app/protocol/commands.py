@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -55,6 +56,11 @@ def accepted(answer: Answer | Rejected) -> Answer:
 
 def note(message: str) -> None:
     click.echo(message, err=True)
+
+
+def when(moment: int) -> str:
+    """UTC milliseconds as ISO 8601 to the second."""
+    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="seconds")
 
 
 def table(rows: list[dict[str, object]], columns: tuple[str, ...]) -> str:

@@ -3,7 +3,8 @@
 from app.core.events import Event, SessionEnded, UserSessionsEnded
 from app.core.sessions import EndReason, Session, purge_time
 from app.services.runtime import Runtime
-from app.store import audit, sessions, users
+from app.store import audit, bulk_endings, sessions, users
+from app.store.bulk_endings import FIRST_SID, Chosen
 from app.store.users import User
 
 
@@ -49,3 +50,19 @@ def end_session(run: Runtime, session: Session, reason: EndReason) -> tuple[Even
         }
         audit.record(connection, now, event.name, facts)
     return (event,)
+
+
+def end_chosen(run: Runtime, chosen: Chosen, reason: EndReason) -> int:
+    """End these sessions, a batch for each transaction, and publish it. Returns how many."""
+    total, after = 0, FIRST_SID
+    while True:
+        now = run.now()
+        purge_at = purge_time(now, run.access_ttl)
+        with run.transactions.begin() as connection:
+            ended = bulk_endings.end_some(connection, chosen, reason, now, purge_at, after)
+        if not ended:
+            return total
+        run.telemetry.publish(
+            [SessionEnded(each.public_id, each.client_id, each.user_id, reason) for each in ended]
+        )
+        total, after = total + len(ended), ended[-1].sid

@@ -20,6 +20,8 @@ LEASE = 15_000
 RENEWED = 5_000
 PAUSE = 1.0
 """Seconds between two rounds."""
+SECOND_TRY = 30_000
+"""After a failure: what ails a job is seldom cured within a second."""
 
 
 def always(_: Runtime) -> bool:
@@ -46,6 +48,7 @@ class Worker:
         self._next_try = 0
         self._elected_until = 0
         self._done_at: dict[str, int] = {}
+        self._failed_at: dict[str, int] = {}
 
     def start(self) -> None:
         """A thread that ends with the process; none when there is nothing to do."""
@@ -91,8 +94,11 @@ class Worker:
         now = self._run.system_now()
         if 0 <= now - self._done_at.get(job.name, -job.every) < job.every:
             return
+        if 0 <= now - self._failed_at.get(job.name, -SECOND_TRY) < SECOND_TRY:
+            return
         self._done_at[job.name] = now
         try:
             job.work(self._run)
         except Exception as error:  # noqa: BLE001  # one job must not end the others
+            self._failed_at[job.name] = now
             self._run.telemetry.failure(f"job_failed: {job.name}", error)

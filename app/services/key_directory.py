@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -22,13 +21,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.core.refresh_token import SECRET_BYTES
+from app.services.algorithms import PrivateKey
+from app.services.vault import VaultError
 
 _SECRET_NAME = re.compile(r"refresh-([1-9][0-9]{0,2})\.secret")
 _CHECKED_OUT = {".gitignore", "README.md", ".lock"}
 _OTHERS = 0o077
 
 
-class KeyDirectoryError(Exception):
+class KeyDirectoryError(VaultError):
     """One line for the operator; never contains key material."""
 
 
@@ -69,28 +70,32 @@ class KeyDirectory:
         finally:
             os.close(descriptor)
 
-    def save_key(self, kid: str, key: RSAPrivateKey) -> None:
+    def save_key(self, kid: str, key: PrivateKey) -> None:
         encryption = (
             BestAvailableEncryption(self._passphrase) if self._passphrase else NoEncryption()
         )
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
         self._write(f"{kid}.pem", pem)
 
-    def load_key(self, kid: str) -> RSAPrivateKey | None:
-        """The private key, or None when this directory has no such file."""
+    def has_key(self, kid: str) -> bool:
+        return (self.path / f"{kid}.pem").is_file()
+
+    def discard_key(self, kid: str) -> None:
+        """Only for one that never signs again."""
+        (self.path / f"{kid}.pem").unlink(missing_ok=True)
+
+    def load_key(self, kid: str) -> object | None:
+        """The private key of whatever kind, or None when this directory has no such file."""
         path = self.path / f"{kid}.pem"
         try:
             _refuse_wider(path)
-            key = load_pem_private_key(path.read_bytes(), self._passphrase)
+            return load_pem_private_key(path.read_bytes(), self._passphrase)
         except FileNotFoundError:
             return None
         except TypeError as error:
             raise KeyDirectoryError(f"{path.name}: {_passphrase_hint(self._passphrase)}") from error
         except (ValueError, OSError) as error:
             raise KeyDirectoryError(f"{path.name}: not a readable private key") from error
-        if not isinstance(key, RSAPrivateKey):
-            raise KeyDirectoryError(f"{path.name}: not an RSA key")
-        return key
 
     def new_secret(self, secret_id: int) -> None:
         self._write(secret_name(secret_id), secrets.token_bytes(SECRET_BYTES))

@@ -16,9 +16,11 @@ from app.core.derivation import SecretId
 from app.core.events import DerivationSecretMissing, Event
 from app.core.keyring import Key, KeyState
 from app.core.refresh_token import Ring
-from app.services.key_directory import KeyDirectory, KeyDirectoryError, Secrets, secret_name
+from app.services.key_directory import KeyDirectory, Secrets, secret_name
 from app.services.signer import Signer
+from app.services.vault import Vault, VaultError
 from app.store import derivation_secrets, signing_keys
+from app.store.signing_keys import StoredKey
 
 FRESH = 2_000
 OUTDATED = 4_000
@@ -53,10 +55,12 @@ class Keystore:
     def __init__(
         self,
         directory: KeyDirectory,
+        vault: Vault,
         rotations: Engine,
         publish: Callable[[Sequence[Event]], None] = _tell_nobody,
     ) -> None:
         self.directory = directory
+        self.vault = vault
         self._rotations = rotations
         self._publish = publish
         self._snapshot: Snapshot | None = None
@@ -71,7 +75,7 @@ class Keystore:
             raise UnavailableError("no signing key is active")
         signer = snapshot.signers.get(key.kid)
         if signer is None:
-            raise UnavailableError(f"the private key {key.kid} is missing from the key directory")
+            raise UnavailableError(f"the private key {key.kid} is missing from the keystore")
         return signer
 
     def ring(self, now: int) -> Ring:
@@ -80,6 +84,10 @@ class Keystore:
         if ring is None:
             raise UnavailableError("no active derivation secret is in the key directory")
         return ring
+
+    def keys(self, now: int) -> tuple[Key, ...]:
+        """Every key that has not been dropped."""
+        return self._current(now).keys
 
     def published(self, now: int) -> dict[str, Mapping[str, str]]:
         """Public JWKs by kid: the key set, in the order of creation."""
@@ -126,30 +134,29 @@ class Keystore:
         return renewed
 
     def _load(self, connection: Connection, old: Snapshot | None, now: int) -> Snapshot:
-        stored = signing_keys.everything(connection)
+        stored = signing_keys.kept(connection)
         keys = tuple(entry.key for entry in stored)
         jwks = {entry.key.kid: MappingProxyType(json.loads(entry.public_jwk)) for entry in stored}
         known = derivation_secrets.everything(connection)
         try:
-            signers = self._signers(keys, dict(old.signers) if old else {}, now)
+            signers = self._signers(stored, dict(old.signers) if old else {}, now)
             found = self.directory.survey()
-        except (KeyDirectoryError, OSError) as error:
+        except (VaultError, OSError) as error:
             raise UnavailableError(str(error)) from error
         ring, missing = derivation.ring(known, found.held), _missing(known, found)
         return Snapshot(now, keys, MappingProxyType(jwks), MappingProxyType(signers), ring, missing)
 
     def _signers(
-        self, keys: tuple[Key, ...], held: dict[str, Signer], now: int
+        self, stored: Sequence[StoredKey], held: dict[str, Signer], now: int
     ) -> dict[str, Signer]:
         """Signers for the keys that sign or may soon; each private key is parsed once."""
+        keys = [entry.key for entry in stored]
         signers = {}
-        for key in keys:
+        for entry in stored:
+            key = entry.key
             if keyring.state(key, keys, now) not in {KeyState.ACTIVE, KeyState.NEXT}:
                 continue
-            signer = held.get(key.kid)
-            if signer is None:
-                private = self.directory.load_key(key.kid)
-                signer = Signer(key.kid, private) if private is not None else None
+            signer = held.get(key.kid) or self.vault.signer(key, entry.sealed)
             if signer is not None:
                 signers[key.kid] = signer
         return signers

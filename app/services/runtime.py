@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 from sqlalchemy import Engine
 
+from app.core import keyring
 from app.core.clients import Client, Recovery
 from app.core.refresh_token import Ring
 from app.core.rotation import Policy
 from app.core.sessions import SECOND, Lifetimes
-from app.services.key_ceremony import Ceremony, Promises
+from app.services.key_ceremony import Ceremony
 from app.services.keystore import Keystore
 from app.services.passwords import Passwords
 from app.services.ratelimit import FailureCounter
@@ -47,15 +48,17 @@ class Runtime:
         return self.keystore.ring(self.now())
 
     def ceremony(self) -> Ceremony:
-        return Ceremony(self.keystore.directory, self.transactions, self.promises)
+        store = self.keystore
+        return Ceremony(store.directory, store.vault, self.transactions, self.key_policy)
 
     @property
-    def promises(self) -> Promises:
+    def key_policy(self) -> keyring.Policy:
         settings = self.settings
-        return Promises(
+        return keyring.Policy(
+            settings.signing_alg,
+            settings.key_rotation_interval * SECOND,
             settings.jwks_max_age * SECOND,
             settings.access_token_ttl * SECOND,
-            settings.key_rotation_interval * SECOND,
         )
 
     @property

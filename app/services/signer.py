@@ -1,4 +1,4 @@
-"""RS256 access tokens: made with a key parsed once, checked with joserfc.
+"""Tokens signed by this server: made with a key parsed once, checked with joserfc.
 
 Parsing a private key costs as much as 145 signatures, so a `Signer` holds it. Encoding a compact
 JWS is three lines (RFC 7515 §7.1), written out here because every refresh pays for it; whatever
@@ -6,38 +6,42 @@ arrives from outside goes through joserfc.
 """
 
 import json
+import warnings
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import import_key
 
-ALGORITHM = "RS256"
+from app.core.keyring import Algorithm
+from app.services.algorithms import Sign
+
 TOKEN_TYPE = "at+jwt"  # noqa: S105  # the media type of RFC 9068 §2.1
-KEY_BITS = 2048
 LONGEST_TOKEN = 16_384
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
+# RFC 9864 renames it to Ed25519, which few verifiers know so far.
+warnings.filterwarnings("ignore", "EdDSA is deprecated", SecurityWarning)
 
 
 class Signer:
-    """Signs claims as an RFC 9068 access token. Safe to share between threads."""
+    """Signs claims with one key. Safe to share between threads if `sign` is."""
 
-    def __init__(self, kid: str, private_key: RSAPrivateKey) -> None:
+    def __init__(self, kid: str, alg: Algorithm, sign: Sign) -> None:
         self.kid = kid
-        self._key = private_key
-        self._header = _encode({"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": kid}) + b"."
-        self._padding = PKCS1v15()
-        self._digest = SHA256()
+        self.alg = alg
+        self._sign = sign
+        self._headers: dict[str, bytes] = {}
 
-    def sign(self, claims: Mapping[str, object]) -> str:
-        message = self._header + _encode(claims)
-        signature = self._key.sign(message, self._padding, self._digest)
-        return (message + b"." + _base64url(signature)).decode("ascii")
+    def sign(self, claims: Mapping[str, object], token_type: str = TOKEN_TYPE) -> str:
+        """A compact JWS whose `typ` is `token_type`: an access token unless said otherwise."""
+        header = self._headers.get(token_type)
+        if header is None:
+            header = _encode({"alg": self.alg.value, "typ": token_type, "kid": self.kid}) + b"."
+            self._headers[token_type] = header
+        message = header + _encode(claims)
+        return (message + b"." + _base64url(self._sign(message))).decode("ascii")
 
 
 def _encode(part: Mapping[str, object]) -> bytes:
@@ -46,24 +50,6 @@ def _encode(part: Mapping[str, object]) -> bytes:
 
 def _base64url(data: bytes) -> bytes:
     return urlsafe_b64encode(data).rstrip(b"=")
-
-
-def new_private_key() -> RSAPrivateKey:
-    return generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-
-
-def public_jwk(private_key: RSAPrivateKey) -> dict[str, str]:
-    """The public JWK, its `kid` the RFC 7638 thumbprint."""
-    key = RSAKey.import_key(private_key)
-    public = {name: str(value) for name, value in key.as_dict(private=False).items()}
-    return {
-        "kty": "RSA",
-        "use": "sig",
-        "alg": ALGORITHM,
-        "kid": key.thumbprint(),
-        "n": public["n"],
-        "e": public["e"],
-    }
 
 
 def verify(token: str, public_jwks: Mapping[str, Mapping[str, str]]) -> dict[str, Any] | None:
@@ -79,8 +65,8 @@ def verify(token: str, public_jwks: Mapping[str, Mapping[str, str]]) -> dict[str
         jwk = public_jwks.get(str(header.get("kid")))
         if jwk is None or str(header.get("typ")).lower() not in {TOKEN_TYPE, "application/at+jwt"}:
             return None
-        key = RSAKey.import_key(dict(jwk))
-        claims = json.loads(jws.deserialize_compact(token, key, algorithms=[ALGORITHM]).payload)
+        key = import_key(dict(jwk))
+        claims = json.loads(jws.deserialize_compact(token, key, algorithms=[jwk["alg"]]).payload)
     except (JoseError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return claims if isinstance(claims, dict) else None

@@ -113,6 +113,31 @@ def durable_statement(transactions: Engine) -> Iterator[Connection]:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
+CEREMONY_SECONDS = 60
+_CEREMONY = 0x5052_4E01
+"""Any number that nobody else locks in this database."""
+
+
+@contextmanager
+def advisory_lock(transactions: Engine) -> Iterator[None]:
+    """One holder among all hosts; it ends with its holder. On SQLite there is one host only.
+
+    Raises `OperationalError` when others hold it for longer than `CEREMONY_SECONDS`.
+    """
+    if transactions.dialect.name == "sqlite":
+        yield
+        return
+    with durable_statement(transactions) as connection:
+        for limit in ("lock_timeout", "statement_timeout"):
+            connection.exec_driver_sql(f"SET {limit} = '{CEREMONY_SECONDS}s'")
+        connection.exec_driver_sql(f"SELECT pg_advisory_lock({_CEREMONY})")
+        try:
+            yield
+        finally:
+            # Closed, not given back: whatever happened, the lock and the limits end with it.
+            connection.invalidate()
+
+
 def database_now(connection: Connection) -> int:
     """The database host's clock, UTC milliseconds."""
     if connection.dialect.name == "sqlite":

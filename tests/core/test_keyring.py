@@ -5,12 +5,21 @@ from dataclasses import replace
 import pytest
 
 from app.core import keyring
-from app.core.keyring import MARGIN, AlreadyScheduled, Key, KeyState, Promotion, promote, state
+from app.core.keyring import (
+    MARGIN,
+    Algorithm,
+    AlreadyScheduled,
+    Key,
+    KeyState,
+    Promotion,
+    promote,
+    state,
+)
 
 NOW = 1_800_000_000_000
 AGE, LIFE = 300_000, 900_000
-SIGNING = Key("signing", "RS256", NOW - 10_000_000, AGE, LIFE, signs_from=NOW - 10_000_000)
-NEXT = Key("next", "RS256", NOW - 10_000_000, AGE, LIFE)
+SIGNING = Key("signing", Algorithm.RS256, NOW - 10_000_000, AGE, LIFE, signs_from=NOW - 10_000_000)
+NEXT = Key("next", Algorithm.RS256, NOW - 10_000_000, AGE, LIFE)
 YOUNG = replace(NEXT, created_at=NOW - 1_000)
 KEYS = (SIGNING, NEXT)
 
@@ -87,12 +96,6 @@ def test_waiting_signing_and_retiring_keys_are_published():
     assert keyring.published((retiring, *KEYS), NOW) == [retiring, *KEYS]
 
 
-def test_a_successor_is_needed_when_none_waits_unscheduled():
-    assert not keyring.needs_successor(KEYS, NOW)
-    assert keyring.needs_successor((SIGNING,), NOW)
-    assert keyring.needs_successor((SIGNING, replace(NEXT, signs_from=NOW + 1)), NOW)
-
-
 @pytest.mark.parametrize(
     ("key", "acted"),
     [
@@ -104,29 +107,6 @@ def test_a_successor_is_needed_when_none_waits_unscheduled():
 )
 def test_work_done_since_a_call_began_is_recognised(key, acted):
     assert keyring.acted_since([key], NOW, NOW + 1) is acted
-
-
-def test_no_verifier_meets_a_key_it_cannot_know_over_a_thousand_rotations():
-    """It caches for as long as it was told, always from the worst moment."""
-    now, keys = NOW, [SIGNING, replace(NEXT, created_at=NOW)]
-    for number in range(1_000):
-        planned = promote(keys, now, at_once=False)
-        start = planned.promoted.signs_from
-        assert planned.promoted.created_at + AGE < start
-        superseded = {key.kid: key for key in planned.superseded}
-        keys = [superseded.get(key.kid, key) for key in keys if key.kid != planned.promoted.kid]
-        keys += [planned.promoted, Key(f"key-{number}", "RS256", now, AGE, LIFE)]
-        last_token = start - 1 + LIFE
-        assert set(superseded) <= {key.kid for key in keyring.published(keys, last_token)}
-        now = start + 1
-        keys = [key for key in keys if state(key, keys, now) is not KeyState.RETIRED]
-        assert len(keys) <= 8
-
-
-def test_a_key_is_due_when_it_has_signed_for_the_whole_interval():
-    assert not keyring.is_due(SIGNING, 10_000_001, NOW)
-    assert keyring.is_due(SIGNING, 10_000_000, NOW)
-    assert not keyring.is_due(NEXT, 1, NOW)
 
 
 def test_a_longer_token_life_keeps_a_key_that_is_to_be_superseded():

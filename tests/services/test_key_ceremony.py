@@ -16,8 +16,8 @@ from app.core.events import (
     KeyRetired,
 )
 from app.core.keyring import MARGIN, AlreadyScheduled, KeyState
+from app.services.algorithms import new_private_key, public_jwk
 from app.services.keystore import UnavailableError
-from app.services.signer import new_private_key, public_jwk
 from app.store import signing_keys
 from app.store.derivation_secrets import SecretIdRow
 from app.store.signing_keys import SigningKeyRow
@@ -182,7 +182,7 @@ def test_a_lost_active_key_is_refused_with_the_way_out(empty):
     with pytest.raises(UnavailableError) as refused:
         establish(empty)
     assert str(refused.value) == (
-        f"signing key {lost} is active but not in the key directory: restore it,"
+        f"signing key {lost} is active but not in the keystore: restore it,"
         " or promote another with `perennial keys rotate --now`"
     )
     promoted = rotate(empty, at_once=True).planned.promoted.kid

@@ -8,6 +8,7 @@ from sqlalchemy import insert, text, update
 
 from app.core.refresh_token import SECRET_BYTES, Authenticity, Availability, parse
 from app.services import key_directory
+from app.services.directory_vault import DirectoryVault
 from app.services.key_directory import KeyDirectory
 from app.services.keystore import FRESH, Keystore, UnavailableError
 from app.store.derivation_secrets import SecretIdRow
@@ -118,7 +119,7 @@ def test_a_missing_private_key_is_named_and_others_still_verify(site):
     missing = kid(site)
     (site.run.settings.keys_dir / f"{missing}.pem").unlink()
     site.run.keystore.forget()
-    complaint = f"the private key {missing} is missing from the key directory"
+    complaint = f"the private key {missing} is missing from the keystore"
     with pytest.raises(UnavailableError, match=complaint):
         site.run.signer()
     assert missing in site.run.keystore.published(site.clock())
@@ -136,7 +137,7 @@ def test_a_key_file_that_was_opened_to_others_is_not_used(site):
 
 def test_a_wrong_passphrase_makes_nothing_available_and_says_so(site):
     directory = KeyDirectory(site.run.settings.keys_dir, b"a passphrase")
-    keystore = Keystore(directory, site.run.rotations)
+    keystore = Keystore(directory, DirectoryVault(directory), site.run.rotations)
     with pytest.raises(UnavailableError, match="PERENNIAL_KEYS_PASSPHRASE_FILE is set"):
         keystore.signer(site.clock())
 

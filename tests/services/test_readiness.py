@@ -62,7 +62,7 @@ def test_a_host_without_the_private_key_is_not_ready(ready):
     site = ready()
     for file in site.run.settings.keys_dir.glob("*.pem"):
         file.unlink()
-    assert "missing from the key directory" in failed(site)["signing_key"]
+    assert "missing from the keystore" in failed(site)["signing_key"]
 
 
 def test_a_host_without_the_derivation_secret_is_not_ready(ready):

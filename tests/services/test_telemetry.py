@@ -10,12 +10,16 @@ from datetime import datetime
 import pytest
 
 from app.core.events import ReuseDetected, SessionEnded, SignInRefused
-from app.services.signer import Signer, new_private_key
+from app.core.keyring import Algorithm
+from app.services.algorithms import new_private_key, signing
+from app.services.signer import Signer
 from app.services.telemetry import Telemetry, library_logging, request_id
 
 REFRESH = "prn_rt_" + "aZ0" * 21 + "x"
 SECRET = "prn_cs_" + "a-_Z" * 10
-ACCESS = Signer("kid", new_private_key()).sign({"sub": "alice"})
+ACCESS = Signer("kid", Algorithm.RS256, signing(Algorithm.RS256, new_private_key())).sign(
+    {"sub": "alice"}
+)
 TOKENS = {"refresh": REFRESH, "client secret": SECRET, "access": ACCESS}
 
 

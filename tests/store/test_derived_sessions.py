@@ -5,8 +5,9 @@ from sqlalchemy import insert, select, text
 
 from app.core import sessions as rules
 from app.core.sessions import EndReason, State
-from app.store import derived_sessions, sessions
-from app.store.derived_sessions import FIRST_SID, Count, Holders
+from app.store import bulk_endings, derived_sessions, sessions
+from app.store.bulk_endings import FIRST_SID, SeenSince
+from app.store.derived_sessions import Count, Holders
 from app.store.sessions import BATCH, SessionRow
 
 NOW = 1_800_000_000_000
@@ -31,6 +32,13 @@ ALIVE = {
     "created_at": NOW - 10,
     "last_seen_at": NOW - 10,
 }
+
+
+
+def end_some(connection, chosen, now, purge_at, after):
+    reason = EndReason.SECRET_RETIRED
+    return bulk_endings.end_some(connection, chosen, reason, now, purge_at, after)
+
 
 OVER = [
     {"revoked_at": NOW - 1, "revoke_reason": "revoked_by_client"},
@@ -90,7 +98,7 @@ def test_a_session_that_is_over_holds_nothing_and_keeps_its_reason(connection, o
     holders = Holders(1, LONG)
     assert derived_sessions.live_by_secret(connection, NOW) == {}
     assert derived_sessions.count(connection, holders, NOW).total == 0
-    assert derived_sessions.end_some(connection, holders, NOW, LONG, FIRST_SID) == []
+    assert end_some(connection, holders, NOW, LONG, FIRST_SID) == []
     reason = connection.execute(select(SessionRow.revoke_reason)).scalar_one()
     assert reason == over.get("revoke_reason")
 
@@ -106,7 +114,7 @@ def test_holders_are_ended_batch_by_batch_and_nobody_else(connection):
     others = {"secret_id": 2}
     sids = begin(connection, *([{}, others] * (BATCH + 2)))
     holders, ended, after = Holders(1, 0), [], FIRST_SID
-    while some := derived_sessions.end_some(connection, holders, NOW, LONG + 1, after):
+    while some := end_some(connection, holders, NOW, LONG + 1, after):
         assert len(some) <= BATCH
         ended += [each.sid for each in some]
         after = some[-1].sid
@@ -117,3 +125,15 @@ def test_holders_are_ended_batch_by_batch_and_nobody_else(connection):
     assert set(rows) == {(1, NOW, EndReason.SECRET_RETIRED), (2, None, None)}
     purged = connection.execute(select(SessionRow.purge_at).where(SessionRow.secret_id == 1))
     assert set(purged.scalars()) == {LONG + 1}
+
+
+def test_sessions_that_got_a_token_since_a_moment_are_ended_and_no_others(connection):
+    """Those a key may have signed for, from the moment it began to sign."""
+    before, at = begin(connection, {"last_seen_at": NOW - 11}, {"last_seen_at": NOW - 10})
+    since = SeenSince(NOW - 10)
+    ended = bulk_endings.end_some(
+        connection, since, EndReason.KEY_COMPROMISED, NOW, LONG + 1, FIRST_SID
+    )
+    assert [each.sid for each in ended] == [at]
+    assert sessions.find(connection, before).revoked_at is None
+    assert sessions.find(connection, at).revoke_reason == EndReason.KEY_COMPROMISED

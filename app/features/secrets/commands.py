@@ -1,7 +1,6 @@
 """The commands `perennial secrets …`."""
 
 import time
-from datetime import UTC, datetime
 
 import click
 
@@ -9,7 +8,7 @@ from app.core.derivation import SecretState
 from app.core.sessions import whole_seconds
 from app.features.secrets import use_case
 from app.features.secrets.use_case import Described, Needed
-from app.protocol.commands import CALLED_AT, accepted, json_option, note, refuse, show, table
+from app.protocol.commands import CALLED_AT, accepted, json_option, note, refuse, show, table, when
 from app.services.key_directory import secret_name
 from app.services.runtime import runtime
 from app.services.secret_ceremony import Turn
@@ -106,11 +105,7 @@ def _needed(answer: Needed) -> str:
     count = answer.count
     facts = [f"sessions with a token of it: {count.current}"]
     if answer.since is not None:
-        facts.append(f"others begun before {_when(answer.since)}: {count.earlier}")
+        facts.append(f"others begun before {when(answer.since)}: {count.earlier}")
     if count.until is not None:
-        facts.append(f"the last is over by {_when(count.until)}")
+        facts.append(f"the last is over by {when(count.until)}")
     return f"{answer.why}; {'; '.join(facts)}; --force ends them"
-
-
-def _when(moment: int) -> str:
-    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="seconds")

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from app.core import derivation
 from app.core.derivation import SETTLED, SecretId, SecretState
-from app.core.events import Event, SessionEnded
+from app.core.events import Event
 from app.core.outcomes import Rejected
-from app.core.sessions import EndReason, purge_time
+from app.core.sessions import EndReason
+from app.protocol.sign_out import end_chosen
 from app.services.runtime import Runtime
 from app.services.secret_ceremony import SecretCeremony, Turn, Waiting
 from app.store import derived_sessions
-from app.store.derived_sessions import FIRST_SID, Count, Holders
+from app.store.derived_sessions import Count, Holders
 
 Pause = Callable[[float], None]
 
@@ -95,7 +96,7 @@ def retire(run: Runtime, secret_id: int, pause: Pause, *, force: bool) -> Retire
             count = derived_sessions.count(connection, holders, run.now())
         if count.total and not force:
             return Needed(f"derivation secret {secret_id} is still needed", count, since)
-        ended = _end(run, holders)
+        ended = end_chosen(run, holders, EndReason.SECRET_RETIRED)
         events = ceremony.retire(entry, ended, run.now())
     run.keystore.forget()
     return events if isinstance(events, Rejected) else Retired(ended, events)
@@ -123,20 +124,3 @@ def _holders(entry: SecretId, known: list[SecretId]) -> Holders:
         return Holders(entry.id, before=0)
     since = derivation.superseded_at(entry, known)
     return Holders(entry.id, before=FOREVER if since is None else since + SETTLED)
-
-
-def _end(run: Runtime, holders: Holders) -> int:
-    """End the sessions, a batch for each transaction; an interruption leaves the secret known."""
-    total, after = 0, FIRST_SID
-    while True:
-        now = run.now()
-        purge_at = purge_time(now, run.access_ttl)
-        with run.transactions.begin() as connection:
-            ended = derived_sessions.end_some(connection, holders, now, purge_at, after)
-        if not ended:
-            return total
-        run.telemetry.publish(
-            SessionEnded(each.public_id, each.client_id, each.user_id, EndReason.SECRET_RETIRED)
-            for each in ended
-        )
-        total, after = total + len(ended), ended[-1].sid

@@ -2,6 +2,7 @@
 
 from app.features.signing_keys.commands import keys
 from app.features.signing_keys.endpoint import PATH, blueprint
+from app.features.signing_keys.jobs import FORGET, MAINTAIN
 from app.protocol.feature import Feature
 
 FEATURE = Feature(
@@ -9,4 +10,5 @@ FEATURE = Feature(
     blueprints=(blueprint,),
     metadata=lambda run: {"jwks_uri": f"{run.settings.require_issuer()}{PATH}"},
     commands=(keys,),
+    jobs=(MAINTAIN, FORGET),
 )

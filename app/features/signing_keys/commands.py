@@ -1,23 +1,25 @@
 """The commands `perennial keys …`."""
 
-from datetime import UTC, datetime
-
 import click
 
 from app.core import keyring
-from app.core.keyring import AlreadyScheduled, Key, Promotion
-from app.core.sessions import whole_seconds
-from app.protocol.commands import CALLED_AT, json_option, note, refuse, show, table
+from app.core.keyring import AlreadyScheduled, Key, NobodyReady, Promotion
+from app.core.sessions import SECOND, whole_seconds
+from app.features.signing_keys import use_case
+from app.protocol.commands import CALLED_AT, accepted, json_option, note, refuse, show, table, when
 from app.services.key_ceremony import Rotation
 from app.services.runtime import runtime
 from app.store import signing_keys
+
+NOTICED = 5
+"""Seconds until every running server has seen what a command did."""
 
 COLUMNS = ("kid", "state", "alg", "created_at", "signs_from", "retires_at")
 
 
 @click.group()
 def keys() -> None:
-    """Signing keys: list, rotate, retire."""
+    """Signing keys: list, rotate, retire, compromise, reseal."""
 
 
 @keys.command("list")
@@ -73,14 +75,10 @@ def _told(rotation: Rotation, now: int) -> str:
     if planned is None:
         return f"another rotation acted first; key {active} signs"
     if isinstance(planned, AlreadyScheduled):
-        return f"key {planned.kid} is scheduled to sign from {_when(planned.signs_from)}"
+        return f"key {planned.kid} is scheduled to sign from {when(planned.signs_from)}"
     start = planned.promoted.signs_from or now
     tense = "signs" if start <= now else "will sign"
-    return f"key {planned.promoted.kid} {tense} from {_when(start)}"
-
-
-def _when(moment: int) -> str:
-    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="seconds")
+    return f"key {planned.promoted.kid} {tense} from {when(start)}"
 
 
 # A thumbprint may begin with a dash; it is no option.
@@ -95,3 +93,40 @@ def retire(kid: str) -> None:
     run.keystore.forget()
     run.telemetry.publish(events)
     click.echo(f"key {kid} is retired")
+
+
+@keys.command(context_settings={"ignore_unknown_options": True})
+@click.argument("kid")
+@click.option("--all", "everything", is_flag=True, help="Give up every key, make new ones.")
+@click.option("--end-sessions", is_flag=True, help="End the sessions it may have signed for.")
+def compromise(kid: str, *, everything: bool, end_sessions: bool) -> None:
+    """Stop believing in a key that others may have."""
+    run = runtime()
+    answer = use_case.compromise(run, kid, everything=everything, end_sessions=end_sessions)
+    if isinstance(answer, NobodyReady):
+        refuse(_nobody_ready(kid, answer))
+    given_up = accepted(answer)
+    done, ended = given_up.compromised, given_up.sessions
+    if everything:
+        note("warning: verifiers refuse every token until they have read the key set again")
+    lost = " and ".join(key.kid for key in done.lost)
+    signing = "none" if done.signing is None else done.signing.kid
+    seconds = done.promised // SECOND + NOTICED
+    click.echo(f"compromised: {lost}; key {signing} signs")
+    click.echo(f"introspection refuses its tokens within {NOTICED} seconds")
+    click.echo(f"verifiers that cache as announced refuse them within {seconds} seconds")
+    if end_sessions:
+        click.echo(f"sessions ended: {ended}")
+
+
+def _nobody_ready(kid: str, answer: NobodyReady) -> str:
+    known = "no other key waits"
+    if answer.known_at is not None:
+        known = f"no other is known to every verifier before {when(answer.known_at)}"
+    return f"key {kid} signs and {known}; --all gives up every key and makes new ones"
+
+
+@keys.command()
+def reseal() -> None:
+    """Seal every private key in the database under the first key of PERENNIAL_KEK_FILE."""
+    click.echo(f"keys sealed anew: {accepted(use_case.reseal(runtime()))}")

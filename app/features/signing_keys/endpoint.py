@@ -6,8 +6,10 @@ from hashlib import sha256
 from flask import Blueprint, Response
 from flask import request as http
 
+from app.core import keyring
+from app.core.sessions import SECOND
 from app.services.keystore import UnavailableError
-from app.services.runtime import runtime
+from app.services.runtime import Runtime, runtime
 
 PATH = "/.well-known/jwks.json"
 
@@ -24,7 +26,15 @@ def jwks() -> Response:
     body = json.dumps({"keys": keys}, separators=(",", ":"))
     answer = Response(body, content_type="application/json")
     answer.cache_control.public = True
-    answer.cache_control.max_age = run.settings.jwks_max_age
+    answer.cache_control.max_age = _max_age(run)
     answer.set_etag(sha256(body.encode()).hexdigest()[:32])
     answer.make_conditional(http)
     return answer
+
+
+def _max_age(run: Runtime) -> int:
+    """Seconds: no longer than until a key begins to sign or leaves, so that caches follow."""
+    now, policy = run.now(), run.key_policy
+    coming = keyring.next_transition(run.keystore.keys(now), now, policy)
+    left = policy.max_age if coming is None else min(policy.max_age, coming - now)
+    return max(1, left // SECOND)

@@ -69,8 +69,8 @@ WAYS = {
 
 
 def test_no_way_to_end_a_session_is_forgotten():
-    """The retirement of a secret ends the sessions of everybody; it has a test of its own."""
-    assert set(WAYS) == set(EndReason) - {EndReason.SECRET_RETIRED}
+    """Secrets and keys that are given up end the sessions of many; they have tests of their own."""
+    assert set(WAYS) == set(EndReason) - {EndReason.SECRET_RETIRED, EndReason.KEY_COMPROMISED}
 
 
 def test_sessions_that_a_retired_secret_ended_end_again(site, duplicate, journal, tmp_path):

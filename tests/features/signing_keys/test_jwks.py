@@ -154,7 +154,8 @@ def test_a_superseded_key_stays_until_its_last_token_has_expired(site):
 
 
 def test_no_key_file_name_or_private_number_appears_in_any_public_document(site):
-    numbers = site.run.signer()._key.private_numbers()
+    directory = site.run.keystore.directory
+    numbers = directory.load_key(site.run.signer().kid).private_numbers()
     secrets = {
         base64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))
         for number in (numbers.d, numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp)
