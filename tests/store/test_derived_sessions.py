@@ -34,7 +34,6 @@ ALIVE = {
 }
 
 
-
 def end_some(connection, chosen, now, purge_at, after):
     reason = EndReason.SECRET_RETIRED
     return bulk_endings.end_some(connection, chosen, reason, now, purge_at, after)

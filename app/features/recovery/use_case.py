@@ -16,6 +16,7 @@ from app.core.events import (
     ClientDisabled,
     ClientSecretRotated,
     Event,
+    KeyCompromised,
     KeyRetired,
     ReuseDetected,
     SessionEnded,
@@ -26,6 +27,7 @@ from app.core.keyring import KeyState
 from app.core.sessions import EndReason, purge_time
 from app.protocol.sign_out import end_everything, end_session
 from app.services.event_log import EventLog, Found, Unreadable
+from app.services.key_ceremony import Compromised
 from app.services.runtime import Runtime
 from app.store import audit, clients, denied_tokens, sessions, signing_keys, users
 from app.store.users import User
@@ -38,6 +40,7 @@ KINDS: tuple[type[Event], ...] = (
     AccessTokenDenied,
     ClientDisabled,
     ClientSecretRotated,
+    KeyCompromised,
     KeyRetired,
 )
 MARGIN = 60_000
@@ -176,6 +179,8 @@ def _ended(run: Runtime, event: Event) -> tuple[Kind, Effect | Problem]:
             return Kind.CLIENT, _disable_client(run, event)
         case KeyRetired():
             return Kind.KEY, _retire_key(run, event)
+        case KeyCompromised():
+            return Kind.KEY, _give_up_key(run, event)
         case _:
             raise AssertionError(f"{event.name} is not among KINDS")
 
@@ -235,6 +240,24 @@ def _retire_key(run: Runtime, event: KeyRetired) -> Effect | Problem:
             f" `perennial keys rotate --now`, then `perennial keys retire -- {event.kid}`"
         )
     run.telemetry.publish(events)
+    return Effect.APPLIED
+
+
+def _give_up_key(run: Runtime, event: KeyCompromised) -> Effect | Problem:
+    with run.rotations.connect() as connection:
+        keys = {entry.key.kid: entry.key for entry in signing_keys.everything(connection)}
+    key = keys.get(event.kid)
+    if key is None:
+        return Effect.UNKNOWN
+    if key.compromised_at is not None:
+        return Effect.ALREADY
+    done = run.ceremony().compromise(event.kid, run.now(), everything=False)
+    if not isinstance(done, Compromised):
+        return Problem(
+            f"signing key {event.kid} had been compromised and signs again: run"
+            f" `perennial keys compromise --all -- {event.kid}`"
+        )
+    run.telemetry.publish(done.events)
     return Effect.APPLIED
 
 

@@ -223,6 +223,47 @@ def test_a_retired_key_that_signs_again_is_a_failure_that_says_what_to_do(
     assert copy.perennial("db", "restored", "--since", "0", "--log", log).exit_code == 0
 
 
+def test_a_key_that_was_given_up_is_given_up_again(site, duplicate, journal, tmp_path):
+    bad = active(site)
+    copy = Restored(duplicate(site, "older.db"), tmp_path)
+    for each in (site, copy.site):
+        each.clock.advance(seconds=330)
+    journal.run(site, "keys", "compromise", "--end-sessions", "--", bad)
+    log = journal.read()
+    assert copy.apply(log)["signing_keys"] == {"applied": 1, "already": 0, "unknown": 0}
+    states = {row["kid"]: row["state"] for row in copy.perennial.json("keys", "list")}
+    assert states[bad] == "compromised"
+    assert active(copy.site) == active(site)
+    assert copy.apply(log)["signing_keys"] == {"applied": 0, "already": 1, "unknown": 0}
+
+
+def test_a_key_that_was_given_up_and_has_no_successor_is_a_failure(
+    site, duplicate, journal, tmp_path
+):
+    bad = active(site)
+    copy = Restored(duplicate(site, "older.db"), tmp_path)
+    journal.run(site, "keys", "compromise", "--all", "--", bad)
+    log = copy.log(journal.read())
+    result = copy.perennial("db", "restored", "--since", "0", "--log", log)
+    assert result.exit_code == 1
+    assert f"signing key {bad} had been compromised and signs again" in result.stdout
+    copy.perennial.done("keys", "compromise", "--all", "--", bad)
+    assert copy.perennial("db", "restored", "--since", "0", "--log", log).exit_code == 0
+
+
+def test_sessions_that_a_compromised_key_ended_end_again(site, duplicate, journal, tmp_path):
+    client = site.client()
+    site.user()
+    token = site.sign_in(client)["refresh_token"]
+    copy = Restored(duplicate(site, "older.db"), tmp_path)
+    site.clock.advance(seconds=330)
+    journal.run(site, "keys", "compromise", "--end-sessions", "--", active(site))
+    copy.site.clock.advance(seconds=330)
+    assert copy.apply(journal.read())["sessions"]["applied"] == 1
+    assert copy.site.refresh(client, token).json["reason"] == "session_ended"
+    assert set(copy.sessions().values()) == {EndReason.KEY_COMPROMISED}
+
+
 def active(site) -> str:
     rows = Console(site.app).json("keys", "list")
     return next(row["kid"] for row in rows if row["state"] == "active")

@@ -15,6 +15,7 @@ from app.services.runtime import runtime
 from app.settings import Settings
 from tests.console import Console
 from tests.live import PERENNIAL, LiveServer
+from tests.services.vaults import keystore_settings
 
 SHAPE = {"kid", "state", "alg", "created_at", "signs_from", "retires_at"}
 EARLY = "warning: verifiers that cache the key set may refuse tokens until they read it again"
@@ -23,11 +24,13 @@ EARLY = "warning: verifiers that cache the key set may refuse tokens until they 
 class Host:
     """A machine with keys and the console script; no server runs."""
 
-    def __init__(self, folder, database_url):
-        json_lines = {"PERENNIAL_LOG_FORMAT": "json"}
-        self.perennial = LiveServer(folder, database_url=database_url, env=json_lines)
+    def __init__(self, folder, database_url, keystore):
+        chosen = keystore_settings(keystore, folder)
+        variables = {f"PERENNIAL_{name.upper()}": str(value) for name, value in chosen.items()}
+        env = {"PERENNIAL_LOG_FORMAT": "json", **variables}
+        self.perennial = LiveServer(folder, database_url=database_url, env=env)
         url, keys = self.perennial.env["PERENNIAL_DATABASE_URL"], folder / "keys"
-        app = create_app(Settings(database_url=url, keys_dir=keys))
+        app = create_app(Settings(database_url=url, keys_dir=keys, **chosen))
         self.run = runtime(app)
         with app.app_context():
             flask_migrate.upgrade()
@@ -45,9 +48,9 @@ class Host:
         return done.stdout.strip(), "\n".join(said)
 
 
-@pytest.fixture
-def host(database_url, tmp_path):
-    made = Host(tmp_path, database_url)
+@pytest.fixture(params=["directory", "database"])
+def host(request, database_url, tmp_path):
+    made = Host(tmp_path, database_url, request.param)
     yield made
     made.run.transactions.dispose()
     made.run.rotations.dispose()
@@ -189,6 +192,74 @@ def test_of_four_rotations_at_the_same_moment_one_acts(host):
     others = [line for line in said if line == f"another rotation acted first; key {signing} signs"]
     acted = [line for line in said if line.startswith(f"key {signing} signs from ")]
     assert (len(acted), len(others)) == (1, 3), json.dumps(said)
+
+
+# --- giving a key up ------------------------------------------------------------------------------
+
+
+def test_a_compromised_key_is_replaced_by_one_that_every_verifier_knows(perennial, any_site):
+    any_site.clock.advance(seconds=330)
+    before = perennial.json("keys", "list")
+    bad, waiting = kids(before, "active").pop(), kids(before, "next").pop()
+    said = perennial.done("keys", "compromise", bad).splitlines()
+    assert said == [
+        f"compromised: {bad}; key {waiting} signs",
+        "introspection refuses its tokens within 5 seconds",
+        "verifiers that cache as announced refuse them within 305 seconds",
+    ]
+    after = perennial.json("keys", "list")
+    assert kids(after, "compromised") == {bad}
+    assert kids(after, "active") == {waiting}
+    assert len(kids(after, "next")) == 1
+    assert (
+        perennial.refused("keys", "compromise", bad) == f"signing key {bad} is compromised already"
+    )
+
+
+def test_a_compromise_that_would_leave_verifiers_without_a_key_they_know_says_so(
+    perennial, any_site
+):
+    bad = kids(perennial.json("keys", "list"), "active").pop()
+    when = datetime.fromtimestamp(any_site.clock() / 1000 + 330, UTC).isoformat(timespec="seconds")
+    assert perennial.refused("keys", "compromise", bad) == (
+        f"key {bad} signs and no other is known to every verifier before {when};"
+        " --all gives up every key and makes new ones"
+    )
+    for file in any_site.run.settings.keys_dir.glob("*.pem"):
+        if file.stem != bad:
+            file.unlink()
+    assert perennial.refused("keys", "compromise", bad) == (
+        f"key {bad} signs and no other key waits; --all gives up every key and makes new ones"
+    )
+    assert kids(perennial.json("keys", "list"), "active") == {bad}
+
+
+def test_every_key_can_be_given_up_and_sessions_ended_with_them(perennial, any_site):
+    any_site.user()
+    token = any_site.sign_in(any_site.client())["refresh_token"]
+    before = {row["kid"] for row in perennial.json("keys", "list")}
+    bad = kids(perennial.json("keys", "list"), "active").pop()
+    result = perennial("keys", "compromise", "--all", "--end-sessions", "--", bad)
+    assert result.exit_code == 0
+    said = result.stdout.splitlines()
+    assert said[0].startswith("compromised: ")
+    assert before == set(said[0].removeprefix("compromised: ").partition(";")[0].split(" and "))
+    assert said[-1] == "sessions ended: 1"
+    assert "verifiers refuse every token until they have read the key set again" in result.stderr
+    assert kids(perennial.json("keys", "list"), "compromised") == before
+    assert token
+    assert perennial.refused("keys", "compromise", "nobody") == "there is no signing key nobody"
+
+
+def test_sealing_anew_needs_the_database_keystore(perennial):
+    said = perennial.refused("keys", "reseal")
+    assert said == "keys are sealed only with PERENNIAL_KEYSTORE=database"
+
+
+def test_keys_are_sealed_anew(make_any_site, tmp_path):
+    site = make_any_site(**keystore_settings("database", tmp_path))
+    assert Console(site.app).done("keys", "reseal") == "keys sealed anew: 2\n"
+    assert Console(site.app).done("keys", "reseal") == "keys sealed anew: 0\n"
 
 
 def test_a_key_directory_that_does_not_exist_is_one_line(tmp_path, sqlite_template):

@@ -57,6 +57,36 @@ def test_the_set_is_json_that_may_be_cached_as_long_as_announced(make_site):
     assert "Set-Cookie" not in answer.headers
 
 
+def cached_for(site) -> int:
+    control = site.http.get(PATH).headers["Cache-Control"]
+    return int(control.partition("max-age=")[2])
+
+
+def test_a_cache_ends_when_a_key_begins_to_sign_or_leaves(make_any_site):
+    site = make_any_site(key_rotation_interval=1_000)
+    assert cached_for(site) == 300
+    site.clock.advance(seconds=900)
+    assert cached_for(site) == 100, "then another key signs"
+    site.clock.advance(seconds=99.5)
+    assert cached_for(site) == 1
+    rotate(site)
+    site.clock.advance(seconds=900)
+    assert cached_for(site) == 28, "then the superseded key leaves"
+
+
+def test_keys_of_two_algorithms_are_published_side_by_side(make_site):
+    make_site()
+    site = make_site(signing_alg="ES256")
+    site.run.ceremony().establish(site.clock())
+    old = fresh_token(site)
+    assert sorted(key["alg"] for key in key_set(site)) == ["ES256", "RS256", "RS256"]
+    site.clock.advance(seconds=330)
+    site.run.telemetry.publish(site.run.ceremony().maintain(site.clock()))
+    site.run.keystore.forget()
+    assert header(fresh_token(site))["alg"] == "ES256"
+    assert verifies(site, old)
+
+
 @pytest.mark.clause("rfc7517-9.2-01", "rfc7517-7-01", "rfc7518-6.2.2-01", "rfc7517-4.1-01")
 @pytest.mark.clause("rfc7517-4.2-01", "rfc7517-4.4-01", "rfc7517-4.3-03", "rfc8414-2-06")
 @pytest.mark.clause("rfc7517-4-01", "rfc7517-5-02", "rfc9068-4-01")
