@@ -47,7 +47,7 @@ format: $(VENV)/dev.stamp ## rewrite the code in the house style
 	$(BIN)/ruff format .
 
 docs: $(VENV)/dev.stamp ## write the generated pages again: settings, clauses by tests
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 bench: $(VENV)/dev.stamp ## measure what a refresh costs, in RSA signatures of the same run
 	$(BIN)/python bench/refresh.py

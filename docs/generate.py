@@ -13,6 +13,7 @@ from pathlib import Path
 from app.core import events as catalogue
 from app.core.events import Event
 from app.settings import Settings, expected, load, variable
+from docs import key_life
 
 DOCS = Path(__file__).resolve().parent
 TESTS = DOCS.parent / "tests"
@@ -316,6 +317,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events,
     "compliance/tested-clauses.md": tested_clauses,
     "proof.md": proof,
+    "keys.svg": key_life.svg,
 }
 
 

@@ -1,7 +1,7 @@
 """Where private keys live, and who signs with them.
 
 Two vaults ship: files in the key directory, and the database, where each key is sealed. A third
-one, such as a key-management service, needs these three methods (docs/keys.md).
+one, such as a key-management service, needs these four methods (docs/keys.md).
 """
 
 from collections.abc import Mapping
