@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import MakeSite
 from tests.services.rollout import bring
+from tests.services.vaults import Hosts
 from tests.site import Site
 
 
@@ -38,3 +39,11 @@ def two_hosts(make_any_site: MakeSite, tmp_path: Path) -> Iterator[tuple[Site, S
         bring(one, other, path.name)
     yield one, other
     other.close()
+
+
+@pytest.fixture(params=["directory", "database"])
+def hosts(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Hosts]:
+    """Hosts of one database and one keystore, on both of each."""
+    made = Hosts(database_url, tmp_path, request.param)
+    yield made
+    made.close()
