@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.figures import keep, read
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("model", "races", "faults", "failover")
+FOLDERS = ("model", "races", "faults", "failover", "turnover")
 AT_ONCE = 2
 
 

@@ -87,6 +87,14 @@ PROOFS = {
             "*Healed* are sessions whose tokens were ahead of the database (R8)."
         ),
     ),
+    "turnover": (
+        "Keys that turn over",
+        (
+            "Sessions are refreshed without a pause while a key signs for five seconds only. A verifier "
+            "that keeps the key set for as long as it is told, and never reads it again for a key that "
+            "it does not know, looks at each token when it is new and just before its end."
+        ),
+    ),
     "mutation": (
         "Mutants, and the table without a row",
         (
