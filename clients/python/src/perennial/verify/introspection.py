@@ -47,9 +47,7 @@ class Introspector:
 
     def check(self, text: str, token: AccessToken) -> Steps[None]:
         """Answers are not kept: whoever asks wants to know it now."""
-        endpoint = self.how.endpoint
-        if endpoint is None:
-            endpoint = (yield from self._metadata()) or ""
+        endpoint = self.how.endpoint or (yield from self._announced())
         said: list[dict[str, Any]] = []
         yield self._world.spawn(lambda: self._ask(endpoint, text, said))
         if not said:
@@ -61,11 +59,14 @@ class Introspector:
         if answer.get("active") is not True or not same:
             raise InvalidToken(Reason.INACTIVE)
 
-    def _metadata(self) -> Steps[str | None]:
+    def _announced(self) -> Steps[str]:
         try:
-            return (yield from self._issuer.metadata()).introspection_endpoint
+            metadata = yield from self._issuer.metadata()
         except Unavailable:
             raise Unavailable("introspection") from None
+        if metadata.introspection_endpoint is None:
+            raise Unavailable("introspection")
+        return metadata.introspection_endpoint
 
     def _ask(self, endpoint: str, text: str, said: list[dict[str, Any]]) -> None:
         form = urlencode({"token": text, "token_type_hint": "access_token"}).encode()

@@ -120,7 +120,7 @@ class StatusLists:
 
 
 def _inflated(said: dict[str, Any], expires_at: float) -> StatusList:
-    if said["bits"] not in {1, 2, 4, 8}:
+    if type(said["bits"]) is not int or said["bits"] not in {1, 2, 4, 8}:
         raise ValueError("bits must be 1, 2, 4 or 8")
     inflater = zlib.decompressobj()
     data = inflater.decompress(strict.base64url(said["lst"]), LONGEST_LIST)
