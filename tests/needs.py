@@ -17,6 +17,7 @@ VARIABLE = "PERENNIAL_TEST_REQUIRE"
 KINDS = ("browser", "node", "httpd")
 NODE_MODULES = Path(__file__).parent / "peers" / "node" / "node_modules"
 APACHE_MODULES = Path("/usr/lib/apache2/modules")
+NGINX_MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,15 @@ def apache() -> str | None:
     return first_of("apache2")() or (None if module.is_file() else "mod_oauth2")
 
 
+def nginx() -> str | None:
+    return first_of("nginx")() or (None if NGINX_MODULE.is_file() else "njs")
+
+
 PROGRAMS = {
     "chromium": Program("browser", first_of("chromium", "chromium-browser", "google-chrome")),
     "node": Program("node", node),
     "apache": Program("httpd", apache),
-    "nginx": Program("httpd", first_of("nginx")),
+    "nginx": Program("httpd", nginx),
 }
 
 
