@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from clients.python.tests.party import ISSUER
+from clients.python.tests.party import ISSUER, JWKS, METADATA
 from perennial.verify import InsufficientScope, Introspection, InvalidToken, Unavailable
 
 PATH = "/oauth/introspect"
@@ -116,6 +116,35 @@ def test_an_issuer_without_a_safe_endpoint_cannot_be_asked(party, asking, endpoi
     with pytest.raises(Unavailable):
         asking.verify(party.token())
     assert all(request.body is None for request in party.asked)
+
+
+def test_an_issuer_that_is_away_cannot_be_asked(party, make):
+    verifier = make(introspection=ASK, jwks_uri=ISSUER + JWKS)
+    del party.routes[METADATA]
+    with pytest.raises(Unavailable) as refusal:
+        verifier.verify(party.token())
+    assert refusal.value.what == "introspection"
+
+
+def test_the_log_says_why_and_nothing_about_the_token(party, asking, caplog):
+    party.answer(PATH, {}, status=401)
+    token = party.token()
+    with pytest.raises(Unavailable):
+        asking.verify(token)
+    assert caplog.messages == [
+        "the issuer could not be asked about a token: TransportError: status 401"
+    ]
+
+
+def test_an_error_that_quotes_the_token_is_logged_by_its_name(party, make, caplog):
+    def careless(request):
+        if request.body:
+            raise LookupError(request.body, request.headers)
+        return party(request)
+
+    with pytest.raises(Unavailable):
+        make(introspection=ASK, transport=careless).verify(party.token())
+    assert caplog.messages == ["the issuer could not be asked about a token: LookupError"]
 
 
 def test_the_secret_is_not_shown():

@@ -74,6 +74,15 @@ def test_a_verifier_without_an_audience_cannot_be_made(make, audience):
         make(audience=audience)
 
 
+def test_the_log_says_why_there_are_no_keys(party, verifier, caplog):
+    party.announce(issuer=ISSUER + "/")
+    with pytest.raises(Unavailable):
+        verifier.verify(party.token())
+    assert caplog.messages[0] == (
+        "metadata of the issuer could not be fetched: ValueError: another issuer's metadata"
+    )
+
+
 # --- which ----------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,18 @@ def test_a_token_is_verified_with_keys_from_a_server(listening, clock):
     assert [path for path, _ in listening.seen] == [METADATA, JWKS]
 
 
+def test_keys_that_did_not_change_are_fresh_again(listening, clock):
+    verifier = Verifier(listening.url, AUDIENCE, clock=clock, timer=clock)
+    assert verifier.verify(listening.party.token())
+    listening.party.answer(JWKS, b"", {"Cache-Control": "max-age=300"}, status=304)
+    clock.advance(300)
+    for _ in range(3):
+        assert verifier.verify(listening.party.token())
+        clock.advance(70)
+    asked = [headers.get("If-None-Match") for path, headers in listening.seen if path == JWKS]
+    assert asked == [None, '"first"']
+
+
 def test_a_redirect_is_not_followed(listening, clock):
     listening.party.routes["/elsewhere"] = listening.party.routes[JWKS]
     listening.party.answer(JWKS, b"", {"Location": "/elsewhere"}, status=302)

@@ -1,5 +1,6 @@
 """Something of the issuer's that is fetched, kept for a while, and fetched again in time."""
 
+import logging
 import os
 import threading
 import weakref
@@ -7,10 +8,11 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from perennial.verify.errors import Unavailable
+from perennial.verify.errors import Unavailable, VerifyError
 from perennial.verify.flight import Flight, Spawn
 from perennial.verify.transport import Response, TransportError
 
+LOG = logging.getLogger("perennial.verify")
 T = TypeVar("T")
 Steps = Generator[Flight, None, T]
 
@@ -129,7 +131,8 @@ class Document(Generic[T]):
     def _fetch(self, old: Copy[T] | None) -> None:
         try:
             fetched = self._fetched(old)
-        except Exception:  # noqa: BLE001  # whatever went wrong, the next attempt must be possible
+        except Exception as error:  # noqa: BLE001  # the next attempt must be possible whatever it was
+            LOG.warning("%s of the issuer could not be fetched: %s", self._name, cause(error))
             fetched = None
         with self._lock:
             self._flight = None
@@ -150,11 +153,17 @@ class Document(Generic[T]):
         elif answer.status == 200:  # noqa: PLR2004
             copy = replace(self._read(answer), etag=answer.headers.get("etag"))
         else:
-            raise TransportError("no such answer")
+            raise TransportError(f"status {answer.status}")
         fresh = self._keeping.fresh(answer.max_age)
         if copy.lifetime is not None:
             fresh = min(fresh, copy.lifetime)
         return replace(copy, fetched_at=asked_at, fresh_until=asked_at + fresh)
+
+
+def cause(error: Exception) -> str:
+    """For the log: the text of our own errors only, others could quote what they were given."""
+    ours = isinstance(error, TransportError | VerifyError) or type(error) is ValueError
+    return f"{type(error).__name__}: {error}" if ours else type(error).__name__
 
 
 def _refresh_at(copy: Copy[T]) -> float:

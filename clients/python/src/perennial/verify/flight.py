@@ -12,8 +12,6 @@ Spawn = Callable[[Callable[[], None]], Flight]
 def spawn(work: Callable[[], None]) -> Flight:
     """Start `work`, which raises nothing. The thread ends with it; none is kept."""
     flight: Flight = Future()
-    # From here on a waiter that is cancelled does not cancel the work.
-    flight.set_running_or_notify_cancel()
 
     def run() -> None:
         try:

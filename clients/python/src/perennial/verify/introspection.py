@@ -7,10 +7,10 @@ from urllib.parse import quote_plus, urlencode
 
 from perennial.verify import strict
 from perennial.verify.access_token import AccessToken
-from perennial.verify.document import Steps
+from perennial.verify.document import LOG, Steps, cause
 from perennial.verify.errors import InvalidToken, Reason, Unavailable
 from perennial.verify.issuer import Issuer, World
-from perennial.verify.transport import Request, safe_url
+from perennial.verify.transport import Request, TransportError, safe_url
 
 LONGEST_ANSWER = 256 * 1024
 IDENTIFYING = ("iss", "sub", "client_id", "jti")
@@ -69,17 +69,21 @@ class Introspector:
         return metadata.introspection_endpoint
 
     def _ask(self, endpoint: str, text: str, said: list[dict[str, Any]]) -> None:
+        try:
+            said.append(self._answer(endpoint, text))
+        except Exception as error:  # noqa: BLE001  # no answer, whatever the reason
+            LOG.warning("the issuer could not be asked about a token: %s", cause(error))
+
+    def _answer(self, endpoint: str, text: str) -> dict[str, Any]:
         form = urlencode({"token": text, "token_type_hint": "access_token"}).encode()
         headers = {
             "Accept": "application/json",
             "Authorization": self.how.authorization,
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        try:
-            answer = self._world.transport(
-                Request(endpoint, self._world.timeout, LONGEST_ANSWER, headers, form)
-            )
-            if answer.status == 200:  # noqa: PLR2004
-                said.append(strict.json_object(answer.body))
-        except Exception:  # noqa: BLE001  # no answer, whatever the reason; the caller is told
-            return
+        answer = self._world.transport(
+            Request(endpoint, self._world.timeout, LONGEST_ANSWER, headers, form)
+        )
+        if answer.status != 200:  # noqa: PLR2004
+            raise TransportError(f"status {answer.status}")
+        return strict.json_object(answer.body)

@@ -93,7 +93,8 @@ class UrllibTransport:
             with error:
                 return Response(error.code, _lower(error.headers), b"")
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise TransportError(type(error).__name__) from None
+            reason = getattr(error, "reason", error)
+            raise TransportError(f"{type(error).__name__}: {reason}") from None
 
     def _answer(self, request: Request) -> Response:
         deadline = time.monotonic() + request.timeout
