@@ -6,7 +6,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
-SELF := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+OURS := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable
 
 .PHONY: help run test lint format docs bench proof mutation soak lock clean
 
@@ -17,11 +17,17 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed; try make PYTHON=python3.11 …' >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) -r requirements/run.txt
-	$(SELF)
+	$(OURS) .
 	@touch $@
 
-$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
+$(VENV)/dev.stamp: requirements/dev.txt clients/python/pyproject.toml $(VENV)/run.stamp
 	$(PIP) -r requirements/dev.txt
+	$(OURS) clients/python
+	@touch $@
+
+# Without npm, or without its registry, the tests that need Node do not run, and say so.
+$(VENV)/node.stamp: tests/peers/node/package-lock.json | $(VENV)/dev.stamp
+	@if command -v npm >/dev/null; then npm ci --prefix tests/peers/node --no-audit --no-fund --loglevel=error || echo 'npm could not install tests/peers/node' >&2; fi
 	@touch $@
 
 run: export PERENNIAL_ENV := development
@@ -30,7 +36,7 @@ run: $(VENV)/run.stamp ## start a development server on 127.0.0.1:8000 (PORT=900
 	@$(BIN)/perennial demo
 	@exec $(BIN)/perennial serve --bind 127.0.0.1:$(PORT)
 
-test: $(VENV)/dev.stamp ## run every test, on SQLite and on a real PostgreSQL and Redis
+test: $(VENV)/dev.stamp $(VENV)/node.stamp ## run every test, on SQLite and on a real PostgreSQL and Redis
 	@$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --cov --cov-report=
 	@$(BIN)/python -m coverage report --include='app/core/*' --fail-under=100
@@ -71,4 +77,4 @@ lock: ## write requirements/*.txt again from pyproject.toml (needs uv on PATH)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --group mutation --constraint requirements/dev.txt --output-file requirements/mutation.txt
 
 clean: ## remove the environment and every cache; data and keys stay
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf $(VENV) tests/peers/node/node_modules .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*

@@ -1,9 +1,7 @@
 """What every test may ask for. Servers start when the first test asks and end with the run."""
 
 import contextlib
-import ipaddress
 import shutil
-import socket
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,35 +17,6 @@ MakeSite = Callable[..., Site]
 
 # For who only wants to know that a test fails: `--hypothesis-profile=first-failure`.
 settings.register_profile("first-failure", phases=[Phase.explicit, Phase.generate])
-
-# --- the closed network ---------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session", autouse=True)
-def closed_network() -> Iterator[None]:
-    """No test leaves the machine: connections reach loopback and unix sockets only."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("connect", "connect_ex"):
-            patch.setattr(socket.socket, name, _only_home(getattr(socket.socket, name)))
-        yield
-
-
-def _only_home(connect):
-    def guarded(self, address):
-        if self.family != socket.AF_UNIX and not _is_loopback(address[0]):
-            # Not an OSError: code that survives a lost network must not survive this.
-            raise RuntimeError(f"the tests have no network: connection to {address!r} refused")
-        return connect(self, address)
-
-    return guarded
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
 
 # --- servers --------------------------------------------------------------------------------------
 

@@ -1,0 +1,30 @@
+"""Verify access tokens in a resource server: `Verifier`, or `AsyncVerifier` under asyncio."""
+
+from perennial.verify.access_token import AccessToken
+from perennial.verify.errors import (
+    InsufficientScope,
+    InvalidToken,
+    Reason,
+    Unavailable,
+    VerifyError,
+)
+from perennial.verify.introspection import Introspection
+from perennial.verify.transport import Request, Response, Transport, TransportError, UrllibTransport
+from perennial.verify.verifier import AsyncVerifier, Verifier
+
+__all__ = [
+    "AccessToken",
+    "AsyncVerifier",
+    "InsufficientScope",
+    "Introspection",
+    "InvalidToken",
+    "Reason",
+    "Request",
+    "Response",
+    "Transport",
+    "TransportError",
+    "Unavailable",
+    "UrllibTransport",
+    "Verifier",
+    "VerifyError",
+]

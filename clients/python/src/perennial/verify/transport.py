@@ -1,0 +1,119 @@
+"""HTTP as far as a verifier needs it: one request, one bounded answer, no redirects."""
+
+import http.client
+import ipaddress
+import re
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from urllib.parse import urlsplit
+
+CHUNK = 65_536
+_MAX_AGE = re.compile(r'(?:^|[,\s])max-age\s*=\s*"?(\d{1,9})"?(?=$|[,\s])', re.IGNORECASE)
+_NEVER_KEEP = re.compile(r"(?:^|[,\s])no-(?:store|cache)(?=$|[,\s=])", re.IGNORECASE)
+
+
+class TransportError(Exception):
+    """No answer, or none that can be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """With a body it is a POST of a form. `longest` is in bytes, `timeout` in seconds."""
+
+    url: str
+    timeout: float
+    longest: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def max_age(self) -> float | None:
+        """What Cache-Control allows (RFC 9111 §5.2.2), in seconds; None when it says nothing."""
+        said = self.headers.get("cache-control", "")
+        if _NEVER_KEEP.search(said):
+            return 0
+        found = _MAX_AGE.search(said)
+        return float(found[1]) if found else None
+
+
+Transport = Callable[[Request], Response]
+
+
+def safe_url(url: str) -> str:
+    """The URL back, if nobody on the way can change what it answers; `ValueError` otherwise."""
+    parts = urlsplit(url)
+    safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+    if not safe or not parts.hostname or "@" in parts.netloc or not url.isascii():
+        raise ValueError("an https URL was expected (http on loopback only)")
+    _ = parts.port  # raises when it is none
+    return url
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        """A redirect could lead to where `safe_url` never looked."""
+
+
+class UrllibTransport:
+    """The standard library's HTTP, with the proxies of the environment and verified TLS."""
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        https = urllib.request.HTTPSHandler(context=context or ssl.create_default_context())
+        self._opener = urllib.request.build_opener(https, _NoRedirects())
+
+    def __call__(self, request: Request) -> Response:
+        try:
+            return self._answer(request)
+        except urllib.error.HTTPError as error:
+            with error:
+                return Response(error.code, _lower(error.headers), b"")
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise TransportError(f"{type(error).__name__}: {reason}") from None
+
+    def _answer(self, request: Request) -> Response:
+        deadline = time.monotonic() + request.timeout
+        sent = urllib.request.Request(  # noqa: S310  # the next line looks at the scheme
+            safe_url(request.url), data=request.body, headers=dict(request.headers)
+        )
+        with self._opener.open(sent, timeout=request.timeout) as answer:
+            body = bytearray()
+            # read1 returns what is there: a server that drips cannot outlast the deadline.
+            while chunk := answer.read1(CHUNK):
+                body += chunk
+                if len(body) > request.longest:
+                    raise TransportError("too long")
+                if time.monotonic() > deadline:
+                    raise TransportError("too slow")
+            if answer.length:
+                raise TransportError("cut off")
+            return Response(answer.status, _lower(answer.headers), bytes(body))
+
+
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
