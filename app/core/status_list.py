@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Self
 
-from app.core.sessions import SECOND
-
+SECOND = 1000
 INDEX_BITS = 17
 SIZE = 1 << INDEX_BITS
 NAME_BITS = 63
+PATH = "/oauth/status/"
 LONGEST_STEP = 10
 
 _LEFT_BITS = INDEX_BITS // 2
@@ -55,6 +55,10 @@ def _mixed(key: bytes, turn: int, half: int) -> int:
 def name(list_id: int) -> str:
     """A list's name in its URI."""
     return f"{list_id:016x}"
+
+
+def uri(issuer: str, list_id: int) -> str:
+    return f"{issuer}{PATH}{name(list_id)}"
 
 
 def parse(text: str) -> int | None:

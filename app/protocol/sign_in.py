@@ -12,10 +12,11 @@ from app.core.events import SignedIn
 from app.core.outcomes import Issued
 from app.core.refresh_token import SALT_BYTES, SID_BYTES
 from app.core.sessions import Channel, Session, whole_seconds
+from app.core.status_list import Place
 from app.protocol import issuance
 from app.protocol.requested import Coverage
 from app.services.runtime import Runtime
-from app.store import sessions
+from app.store import sessions, status_lists
 from app.store.users import User
 
 REFRESH_GRANT = "refresh_token"
@@ -23,7 +24,10 @@ FIRST_GENERATION = 1
 
 
 def draft(run: Runtime, client: Client, user: User, covered: Coverage, now: int) -> Session:
-    """A session that is about to begin, not stored yet. Raises `UnavailableError`."""
+    """A session that is about to begin, not stored yet: its place in a status list is taken.
+    Raises `UnavailableError`.
+    """
+    status = _place(run, now) if client.status else None
     ends = rules.ends(now, run.lifetimes)
     return Session(
         sid=secrets.token_bytes(SID_BYTES),
@@ -48,7 +52,14 @@ def draft(run: Runtime, client: Client, user: User, covered: Coverage, now: int)
         auth_time=now,
         current_epoch=user.auth_epoch,
         user_disabled_at=None,
+        status=status,
     )
+
+
+def _place(run: Runtime, now: int) -> Place:
+    """Taken before the session's own transaction, which therefore waits for no other sign-in."""
+    with run.rotations.connect() as connection:
+        return status_lists.allot(connection, now)
 
 
 def tokens(run: Runtime, client: Client, session: Session, now: int, grant: str) -> Issued:
@@ -105,5 +116,7 @@ def store(connection: Connection, run: Runtime, session: Session, device: Device
             "ip": device.address,
             "created_at": session.auth_time,
             "last_seen_at": session.auth_time,
+            "status_list": None if session.status is None else session.status.list_id,
+            "status_idx": None if session.status is None else session.status.index,
         },
     )

@@ -25,19 +25,29 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class Signer:
-    """Signs claims as an RFC 9068 access token. Safe to share between threads."""
+    """Signs claims, as an RFC 9068 access token unless told otherwise. Safe to share between
+    threads.
+    """
 
     def __init__(self, kid: str, private_key: RSAPrivateKey) -> None:
         self.kid = kid
         self._key = private_key
-        self._header = _encode({"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": kid}) + b"."
+        self._headers: dict[str, bytes] = {}
         self._padding = PKCS1v15()
         self._digest = SHA256()
 
-    def sign(self, claims: Mapping[str, object]) -> str:
-        message = self._header + _encode(claims)
+    def sign(self, claims: Mapping[str, object], token_type: str = TOKEN_TYPE) -> str:
+        """A JWT whose header `typ` is `token_type`."""
+        message = self._header(token_type) + _encode(claims)
         signature = self._key.sign(message, self._padding, self._digest)
         return (message + b"." + _base64url(signature)).decode("ascii")
+
+    def _header(self, token_type: str) -> bytes:
+        header = self._headers.get(token_type)
+        if header is None:
+            fields = {"alg": ALGORITHM, "typ": token_type, "kid": self.kid}
+            header = self._headers[token_type] = _encode(fields) + b"."
+        return header
 
 
 def _encode(part: Mapping[str, object]) -> bytes:

@@ -1,6 +1,7 @@
 """Status lists: indices nobody can guess and none twice, and bits as the draft packs them."""
 
 import base64
+import itertools
 import json
 import zlib
 
@@ -27,7 +28,7 @@ def test_every_number_has_a_place_of_its_own():
 def test_places_do_not_show_the_order():
     """Neighbours are as far from each other as chance puts them: a third of the list on average."""
     places = [place(KEY, number) for number in range(4000)]
-    steps = [abs(one - other) for one, other in zip(places, places[1:], strict=False)]
+    steps = [abs(one - other) for one, other in itertools.pairwise(places)]
     assert sum(steps) / len(steps) == pytest.approx(SIZE / 3, rel=0.05)
     for bit in range(status_list.INDEX_BITS):
         share = sum(one >> bit & 1 for one in places) / len(places)
