@@ -4,9 +4,11 @@ is set when the session's row says that it ended.
 
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    CompoundSelect,
     Connection,
     LargeBinary,
     Select,
@@ -94,13 +96,13 @@ def _open(connection: Connection, now: int) -> None:
     connection.execute(insert(StatusListRow).from_select(columns, values).on_conflict_do_nothing())
 
 
-def _marked() -> Select[tuple[int | None]]:
+def _marked() -> Select[int | None]:
     return select(SessionRow.status_idx).where(
         SessionRow.status_list == bindparam("list_id"), SessionRow.revoked_at >= bindparam("since")
     )
 
 
-def _about_to_be_marked() -> Select[tuple[int | None]]:
+def _about_to_be_marked() -> Select[int | None]:
     """Sessions that the person's epoch has ended and whose rows do not say so yet."""
     return (
         select(SessionRow.status_idx)
@@ -115,7 +117,7 @@ def _about_to_be_marked() -> Select[tuple[int | None]]:
 
 
 # One statement, so that no session is missed between "about to be" and "is".
-_ENDED = union_all(
+_ENDED: CompoundSelect[Any] = union_all(
     select(literal(EXISTS, BigInteger)).where(
         exists().where(StatusListRow.id == bindparam("list_id"))
     ),

@@ -10,6 +10,7 @@ DOCUMENTS = (
     "/.well-known/oauth-authorization-server",
     "/.well-known/openid-configuration",
     "/.well-known/jwks.json",
+    "/oauth/status/0000000000000001",
 )
 FOR_REGISTERED = (TOKEN, REVOKE)
 FOR_NOBODY = (
