@@ -15,8 +15,10 @@ from app.core.sessions import Channel, Session, whole_seconds
 from app.core.status_list import Place
 from app.protocol import issuance
 from app.protocol.requested import Coverage
+from app.services.keystore import UnavailableError
 from app.services.runtime import Runtime
 from app.store import sessions, status_lists
+from app.store.sessions import PlaceTakenError
 from app.store.users import User
 
 REFRESH_GRANT = "refresh_token"
@@ -88,35 +90,41 @@ def tokens(run: Runtime, client: Client, session: Session, now: int, grant: str)
 
 
 def store(connection: Connection, run: Runtime, session: Session, device: Device) -> None:
-    """Write the row, in the caller's transaction."""
-    sessions.create(
-        connection,
-        {
-            "sid": session.sid,
-            "public_id": session.public_id,
-            "salt": session.salt,
-            "secret_id": session.secret_id,
-            "gen": session.generation,
-            "rotated_at": session.rotated_at,
-            "idle_ttl": session.idle_ttl,
-            "idle_expires_at": session.idle_expires_at,
-            "expires_at": session.expires_at,
-            "purge_at": rules.purge_time(session.expires_at, run.access_ttl),
-            "client_id": session.client_id,
-            "user_id": session.user_id,
-            "user_epoch": session.user_epoch,
-            "scope": session.scope,
-            "resource": session.resource,
-            "binding": session.binding,
-            "channel": session.channel,
-            "auth_time": session.auth_time,
-            "remember_me": False,
-            "device_name": device.name,
-            "user_agent": device.user_agent,
-            "ip": device.address,
-            "created_at": session.auth_time,
-            "last_seen_at": session.auth_time,
-            "status_list": None if session.status is None else session.status.list_id,
-            "status_idx": None if session.status is None else session.status.index,
-        },
-    )
+    """Write the row, in the caller's transaction. Raises `UnavailableError`: the sign-in has to be
+    repeated with another place in a status list.
+    """
+    try:
+        sessions.create(connection, _row(run, session, device))
+    except PlaceTakenError:
+        raise UnavailableError("a place in a status list was given twice") from None
+
+
+def _row(run: Runtime, session: Session, device: Device) -> dict[str, object]:
+    return {
+        "sid": session.sid,
+        "public_id": session.public_id,
+        "salt": session.salt,
+        "secret_id": session.secret_id,
+        "gen": session.generation,
+        "rotated_at": session.rotated_at,
+        "idle_ttl": session.idle_ttl,
+        "idle_expires_at": session.idle_expires_at,
+        "expires_at": session.expires_at,
+        "purge_at": rules.purge_time(session.expires_at, run.access_ttl),
+        "client_id": session.client_id,
+        "user_id": session.user_id,
+        "user_epoch": session.user_epoch,
+        "scope": session.scope,
+        "resource": session.resource,
+        "binding": session.binding,
+        "channel": session.channel,
+        "auth_time": session.auth_time,
+        "remember_me": False,
+        "device_name": device.name,
+        "user_agent": device.user_agent,
+        "ip": device.address,
+        "created_at": session.auth_time,
+        "last_seen_at": session.auth_time,
+        "status_list": None if session.status is None else session.status.list_id,
+        "status_idx": None if session.status is None else session.status.index,
+    }

@@ -23,6 +23,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.binding import Binding
@@ -209,8 +210,19 @@ def revoke(connection: Connection, sid: bytes, now: int, reason: EndReason, purg
     return ended.first() is not None
 
 
+class PlaceTakenError(Exception):
+    """Another session has this place in its status list."""
+
+
 def create(connection: Connection, values: Mapping[str, Any]) -> None:
-    connection.execute(insert(SessionRow).values(**values))
+    """Raises `PlaceTakenError`."""
+    try:
+        connection.execute(insert(SessionRow).values(**values))
+    except IntegrityError as error:
+        # PostgreSQL names the index, SQLite its columns.
+        if "status_place" in str(error.orig) or "sessions.status_idx" in str(error.orig):
+            raise PlaceTakenError from error
+        raise
 
 
 def mark_ended(

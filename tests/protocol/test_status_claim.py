@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy import event
 
-from app.core.status_list import SIZE
+from app.core.status_list import SIZE, Place
+from app.store import status_lists
 from tests.protocol.expect import claims
-from tests.site import ISSUER
+from tests.site import ISSUER, PASSWORD
 
 
 def place(token):
@@ -55,6 +56,20 @@ def test_a_clients_own_token_has_no_status(any_site):
     client = any_site.client("client_credentials")
     token = any_site.token(client, grant_type="client_credentials").json["access_token"]
     assert "status" not in claims(token)
+
+
+def test_a_place_that_was_given_twice_is_asked_for_again(any_site, monkeypatch):
+    """As after a crash of the database that forgot who had it."""
+    any_site.user()
+    client = any_site.client()
+    with monkeypatch.context() as patch:
+        patch.setattr(status_lists, "allot", lambda *_: Place(1, 2))
+        any_site.sign_in(client)
+        form = {"grant_type": "password", "username": "alice", "password": PASSWORD}
+        answer = any_site.token(client, **form)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert answer.json["error"] == "temporarily_unavailable"
+    any_site.sign_in(client)
 
 
 @pytest.mark.parametrize("status", [True, False])

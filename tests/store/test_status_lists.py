@@ -2,12 +2,12 @@
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from app.core.sessions import DAY, EndReason
 from app.core.status_list import SIZE
 from app.store import endings, sessions, status_lists, users
 from app.store.endings import Ending
+from app.store.sessions import PlaceTakenError
 from tests.store.test_sessions import NOW, OTHER, SID, connection, values  # noqa: F401  # a fixture
 
 LIST = 7
@@ -65,7 +65,7 @@ def test_a_closed_list_gives_no_further_place(store):
 
 
 def test_the_database_refuses_a_place_that_is_taken(store):
-    with pytest.raises(IntegrityError):
+    with pytest.raises(PlaceTakenError):
         add(store, OTHER, index=11)
 
 
