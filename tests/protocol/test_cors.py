@@ -117,7 +117,7 @@ def test_an_answer_to_a_request_without_an_origin_shares_nothing(site, page):
     assert shared(site.post(TOKEN, {})) == set()
 
 
-@pytest.mark.clause("rfc9700-2.6-07")
+@pytest.mark.clause("rfc9700-2.6-07", "draft-status-list-8.1-01")
 @pytest.mark.parametrize("path", DOCUMENTS)
 def test_public_documents_are_for_any_origin_without_credentials(site, page, path):
     answers = [site.http.get(path)]

@@ -16,6 +16,9 @@ def place(token):
     return reference["idx"], reference["uri"]
 
 
+@pytest.mark.clause(
+    "draft-status-list-6.2-01", "draft-status-list-6.2-02", "draft-status-list-6.2-03"
+)
 def test_a_sessions_tokens_say_where_its_bit_is_for_as_long_as_it_lives(any_site):
     any_site.user()
     client = any_site.client()

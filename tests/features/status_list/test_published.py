@@ -30,6 +30,19 @@ def get(site, where, **headers):
     return site.http.get(where, headers={key.replace("_", "-"): headers[key] for key in headers})
 
 
+@pytest.mark.clause(
+    "draft-status-list-4.2-01",
+    "draft-status-list-5.1-01",
+    "draft-status-list-5.1-02",
+    "draft-status-list-5.1-03",
+    "draft-status-list-5.1-04",
+)
+@pytest.mark.clause(
+    "draft-status-list-5.1-05",
+    "draft-status-list-5.1-06",
+    "draft-status-list-5.1-07",
+    "draft-status-list-8.2-01",
+)
 def test_the_list_is_a_jwt_of_the_drafts_type_and_claims(hosts, token):
     answer = get(hosts.main, path(token))
     assert answer.status_code == 200
@@ -106,6 +119,7 @@ def test_dates_move_on_though_nothing_ends(hosts, token):
     assert len(set(dates)) == 4
 
 
+@pytest.mark.clause("draft-status-list-8.2-02")
 def test_a_list_is_zipped_for_who_can_unzip(hosts, token):
     plain = get(hosts.main, path(token))
     zipped = get(hosts.main, path(token), Accept_Encoding="br, gzip")
@@ -126,6 +140,7 @@ def test_an_unknown_list_is_not_found(hosts, where):
         assert answer.json["error"] == "invalid_request"
 
 
+@pytest.mark.clause("draft-status-list-8.4-01")
 def test_lists_of_the_past_are_not_kept(hosts, token):
     assert get(hosts.main, path(token) + "?time=1").status_code == 501
 
