@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 OURS := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable
 
-.PHONY: help run test lint format docs bench proof mutation soak lock clean
+.PHONY: help run test lint format docs bench status-bench proof mutation soak lock clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed; try make PYTHON=python3.11 …' >&2; exit 1; }
@@ -57,6 +57,9 @@ docs: $(VENV)/dev.stamp ## write the generated pages again: settings, clauses by
 
 bench: $(VENV)/dev.stamp ## measure what a refresh costs, in RSA signatures of the same run
 	$(BIN)/python bench/refresh.py
+
+status-bench: $(VENV)/dev.stamp ## measure what status lists cost, and write it into docs/performance.md
+	$(BIN)/python -m bench.status
 
 proof: $(VENV)/dev.stamp ## run every proof at full scale and write docs/proof.md (about an hour)
 	$(BIN)/python -m bench.proof

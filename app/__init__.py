@@ -20,6 +20,7 @@ from app.services.passwords import Passwords
 from app.services.ratelimit import open_counter
 from app.services.registry import Registry
 from app.services.runtime import EXTENSION, Runtime
+from app.services.status_lists import StatusLists
 from app.services.telemetry import Telemetry
 from app.services.vault import Vault
 from app.settings import Settings
@@ -84,6 +85,7 @@ def _runtime(app: Flask, settings: Settings, now: Callable[[], int]) -> Runtime:
         rotations=rotations,
         keystore=Keystore(directory, _vault(settings, directory), rotations, telemetry.publish),
         registry=Registry(rotations),
+        status_lists=StatusLists(rotations),
         passwords=Passwords(),
         failures=open_counter(settings.redis_url, degraded, largest=MOST_FAILURES),
         # Apart from the other, so that strangers cannot push sign-ins out of memory.

@@ -153,6 +153,11 @@ class Settings(BaseSettings):
     jwks_max_age: Annotated[int, seconds(1, DAY)] = Field(
         default=300, description="how long a verifier may cache the JWKS"
     )
+    status_ttl: Annotated[int, seconds(1, DAY)] = Field(
+        default=60,
+        description="how long a verifier may cache a status list; never longer than an access "
+        "token lives",
+    )
     password_grant: Literal["off", "allowlisted"] = Field(
         default="allowlisted",
         description="`allowlisted`: only clients registered with the grant; "

@@ -26,6 +26,7 @@ PRODUCTION_DEFAULTS = {
     "default_audience": None,
     "key_rotation_interval": 2592000,
     "jwks_max_age": 300,
+    "status_ttl": 60,
     "password_grant": "allowlisted",
     "webhook_url": None,
     "webhook_secret_file": None,
@@ -39,6 +40,7 @@ WHOLE_NUMBERS = {
     "PERENNIAL_REUSE_GRACE": (0, 300),
     "PERENNIAL_KEY_ROTATION_INTERVAL": (1, TEN_YEARS),
     "PERENNIAL_JWKS_MAX_AGE": (1, 86400),
+    "PERENNIAL_STATUS_TTL": (1, 86400),
     "PERENNIAL_TRUSTED_PROXIES": (0, 10),
 }
 NOT_WHOLE = [

@@ -49,7 +49,10 @@ _NO_DIGEST = b"none"
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A registered client. `min_interval` is in milliseconds; a resource server has `resource`."""
+    """A registered client. `min_interval` is in milliseconds; a resource server has `resource`.
+
+    Access tokens of a client without `status` do not say where their session's bit is.
+    """
 
     client_id: str
     name: str
@@ -64,6 +67,7 @@ class Client:
     recovery: Recovery = Recovery.WINDOW
     resource: str | None = None
     disabled: bool = False
+    status: bool = True
 
     @property
     def public(self) -> bool:

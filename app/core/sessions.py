@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from app.core.binding import Binding
 from app.core.devices import Device
+from app.core.status_list import Place
 
 SECOND = 1000
 DAY = 86_400 * SECOND
@@ -71,6 +72,7 @@ class Session:
     user_disabled_at: int | None
     user_agent: str | None = None
     ip: str | None = None
+    status: Place | None = None
 
     @property
     def resources(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from app.features import (
     secrets,
     sessions,
     signing_keys,
+    status_list,
     users,
 )
 from app.protocol.feature import Feature
@@ -26,6 +27,7 @@ INSTALLED: tuple[Feature, ...] = (
     revocation.FEATURE,
     introspection.FEATURE,
     signing_keys.FEATURE,
+    status_list.FEATURE,
     secrets.FEATURE,
     sessions.FEATURE,
     explain.FEATURE,

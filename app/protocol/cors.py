@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from flask import Request, Response
 
-ANY_ORIGIN = "/.well-known/"
+from app.core import status_list
+
+ANY_ORIGIN = ("/.well-known/", status_list.PATH)
 REGISTERED = frozenset({"/oauth/token", "/oauth/revoke"})
 ALLOWED = "Authorization, Content-Type, DPoP, Idempotency-Key, X-Requested-With, X-Session-Mode"
 EXPOSED = "Retry-After, Date, DPoP-Nonce, WWW-Authenticate"
@@ -18,14 +20,18 @@ def is_preflight(request: Request) -> bool:
         request.method == "OPTIONS"
         and "Origin" in request.headers
         and "Access-Control-Request-Method" in request.headers
-        and (request.path in REGISTERED or ANY_ORIGIN in request.path)
+        and (request.path in REGISTERED or _is_public(request))
     )
+
+
+def _is_public(request: Request) -> bool:
+    return any(part in request.path for part in ANY_ORIGIN)
 
 
 def allow(request: Request, response: Response, is_registered: Callable[[str], bool]) -> None:
     """Add the headers that this origin is due, if any."""
     origin = request.headers.get("Origin")
-    if ANY_ORIGIN in request.path:
+    if _is_public(request):
         response.headers["Access-Control-Allow-Origin"] = "*"
         method = "GET"
     elif origin is None or request.path not in REGISTERED:

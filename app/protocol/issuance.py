@@ -3,8 +3,9 @@
 import secrets
 from dataclasses import dataclass
 
-from app.core import sessions
+from app.core import sessions, status_list
 from app.core.sessions import Session, whole_seconds
+from app.core.status_list import Place
 from app.services.runtime import Runtime
 
 
@@ -25,7 +26,15 @@ def for_session(
         "sid": session.public_id,
         "auth_time": whole_seconds(session.auth_time),
     }
+    if session.status is not None:
+        claims["status"] = _status(run, session.status)
     return _sign(run, session.client_id, claims, scope, resources, now, end)
+
+
+def _status(run: Runtime, place: Place) -> dict[str, object]:
+    """Where a verifier finds whether the session has ended (draft-ietf-oauth-status-list §6.1)."""
+    uri = status_list.uri(run.settings.require_issuer(), place.list_id)
+    return {"status_list": {"idx": place.index, "uri": uri}}
 
 
 def for_client(

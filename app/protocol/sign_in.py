@@ -12,10 +12,13 @@ from app.core.events import SignedIn
 from app.core.outcomes import Issued
 from app.core.refresh_token import SALT_BYTES, SID_BYTES
 from app.core.sessions import Channel, Session, whole_seconds
+from app.core.status_list import Place
 from app.protocol import issuance
 from app.protocol.requested import Coverage
+from app.services.keystore import UnavailableError
 from app.services.runtime import Runtime
-from app.store import sessions
+from app.store import sessions, status_lists
+from app.store.sessions import PlaceTakenError
 from app.store.users import User
 
 REFRESH_GRANT = "refresh_token"
@@ -23,7 +26,10 @@ FIRST_GENERATION = 1
 
 
 def draft(run: Runtime, client: Client, user: User, covered: Coverage, now: int) -> Session:
-    """A session that is about to begin, not stored yet. Raises `UnavailableError`."""
+    """A session that is about to begin, not stored yet: its place in a status list is taken.
+    Raises `UnavailableError`.
+    """
+    status = _place(run, now) if client.status else None
     ends = rules.ends(now, run.lifetimes)
     return Session(
         sid=secrets.token_bytes(SID_BYTES),
@@ -48,7 +54,14 @@ def draft(run: Runtime, client: Client, user: User, covered: Coverage, now: int)
         auth_time=now,
         current_epoch=user.auth_epoch,
         user_disabled_at=None,
+        status=status,
     )
+
+
+def _place(run: Runtime, now: int) -> Place:
+    """Taken before the session's own transaction, which therefore waits for no other sign-in."""
+    with run.rotations.connect() as connection:
+        return status_lists.allot(connection, now)
 
 
 def tokens(run: Runtime, client: Client, session: Session, now: int, grant: str) -> Issued:
@@ -77,33 +90,41 @@ def tokens(run: Runtime, client: Client, session: Session, now: int, grant: str)
 
 
 def store(connection: Connection, run: Runtime, session: Session, device: Device) -> None:
-    """Write the row, in the caller's transaction."""
-    sessions.create(
-        connection,
-        {
-            "sid": session.sid,
-            "public_id": session.public_id,
-            "salt": session.salt,
-            "secret_id": session.secret_id,
-            "gen": session.generation,
-            "rotated_at": session.rotated_at,
-            "idle_ttl": session.idle_ttl,
-            "idle_expires_at": session.idle_expires_at,
-            "expires_at": session.expires_at,
-            "purge_at": rules.purge_time(session.expires_at, run.access_ttl),
-            "client_id": session.client_id,
-            "user_id": session.user_id,
-            "user_epoch": session.user_epoch,
-            "scope": session.scope,
-            "resource": session.resource,
-            "binding": session.binding,
-            "channel": session.channel,
-            "auth_time": session.auth_time,
-            "remember_me": False,
-            "device_name": device.name,
-            "user_agent": device.user_agent,
-            "ip": device.address,
-            "created_at": session.auth_time,
-            "last_seen_at": session.auth_time,
-        },
-    )
+    """Write the row, in the caller's transaction. Raises `UnavailableError`: the sign-in has to be
+    repeated with another place in a status list.
+    """
+    try:
+        sessions.create(connection, _row(run, session, device))
+    except PlaceTakenError:
+        raise UnavailableError("a place in a status list was given twice") from None
+
+
+def _row(run: Runtime, session: Session, device: Device) -> dict[str, object]:
+    return {
+        "sid": session.sid,
+        "public_id": session.public_id,
+        "salt": session.salt,
+        "secret_id": session.secret_id,
+        "gen": session.generation,
+        "rotated_at": session.rotated_at,
+        "idle_ttl": session.idle_ttl,
+        "idle_expires_at": session.idle_expires_at,
+        "expires_at": session.expires_at,
+        "purge_at": rules.purge_time(session.expires_at, run.access_ttl),
+        "client_id": session.client_id,
+        "user_id": session.user_id,
+        "user_epoch": session.user_epoch,
+        "scope": session.scope,
+        "resource": session.resource,
+        "binding": session.binding,
+        "channel": session.channel,
+        "auth_time": session.auth_time,
+        "remember_me": False,
+        "device_name": device.name,
+        "user_agent": device.user_agent,
+        "ip": device.address,
+        "created_at": session.auth_time,
+        "last_seen_at": session.auth_time,
+        "status_list": None if session.status is None else session.status.list_id,
+        "status_idx": None if session.status is None else session.status.index,
+    }

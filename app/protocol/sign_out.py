@@ -1,10 +1,13 @@
 """Ending sessions on somebody's behalf: one, or all of a person's."""
 
+import secrets
+
 from app.core.events import Event, SessionEnded, UserSessionsEnded
 from app.core.sessions import EndReason, Session, purge_time
 from app.services.runtime import Runtime
-from app.store import audit, bulk_endings, sessions, users
+from app.store import audit, bulk_endings, endings, sessions, users
 from app.store.bulk_endings import FIRST_SID, Chosen
+from app.store.endings import Ending
 from app.store.users import User
 
 
@@ -16,22 +19,33 @@ def end_everything(
     values: dict[str, object] | None = None,
 ) -> tuple[int, tuple[Event, ...]]:
     """Log out everywhere: the epoch moves, and after that commit none of the person's sessions
-    lives. The rows are marked afterwards, in batches; an interruption leaves them ended all the
-    same. `values` are written to the person's row with the epoch. Returns how many were marked, and
-    what to publish.
+    lives. The rows are marked afterwards, in batches; what an interruption leaves, a job marks.
+    `values` are written to the person's row with the epoch. Returns how many were marked, and what
+    to publish.
     """
+    ending = Ending(secrets.token_hex(16), user.id, reason, now)
     with run.transactions.begin() as connection:
         users.change(connection, user.id, values or {})
+        endings.queue(connection, ending)
         facts = {"user_id": user.id, "detail": reason}
         audit.record(connection, now, UserSessionsEnded.name, facts)
+    return finish(run, ending)
+
+
+def finish(run: Runtime, ending: Ending) -> tuple[int, tuple[Event, ...]]:
+    """Mark the rows. Several may do so at once: whoever finds that all is done publishes it."""
     total = 0
     while True:
+        # Anew for each batch: status lists look for what was dated lately.
+        now = run.now()
         purge_at = purge_time(now, run.access_ttl)
         with run.transactions.begin() as connection:
-            marked = sessions.mark_ended(connection, user.id, now, reason, purge_at)
+            marked = sessions.mark_ended(connection, ending.user_id, now, ending.reason, purge_at)
+            done = not marked and endings.forget(connection, ending)
         total += marked
         if not marked:
-            return total, (UserSessionsEnded(user.id, reason, now),)
+            event = UserSessionsEnded(ending.user_id, ending.reason, ending.ended_at)
+            return total, (event,) if done else ()
 
 
 def end_session(run: Runtime, session: Session, reason: EndReason) -> tuple[Event, ...]:

@@ -17,6 +17,7 @@ from app.services.passwords import Passwords
 from app.services.ratelimit import FailureCounter
 from app.services.registry import Registry
 from app.services.signer import Signer
+from app.services.status_lists import StatusLists
 from app.services.telemetry import Telemetry
 from app.settings import Settings
 
@@ -36,6 +37,7 @@ class Runtime:
     rotations: Engine
     keystore: Keystore
     registry: Registry
+    status_lists: StatusLists
     passwords: Passwords
     failures: FailureCounter
     client_failures: FailureCounter

@@ -14,6 +14,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    true,
     update,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
@@ -41,6 +42,7 @@ class ClientRow(Base):
     resource: Mapped[str | None] = mapped_column(Text, unique=True)
     created_at: Mapped[Milliseconds]
     disabled_at: Mapped[MaybeMilliseconds]
+    status: Mapped[bool] = mapped_column(Boolean, server_default=true())
 
 
 _ALL = select(ClientRow.__table__)
@@ -110,6 +112,7 @@ def create(connection: Connection, client: Client, now: int) -> None:
             recovery=client.recovery,
             resource=client.resource,
             created_at=now,
+            status=client.status,
         )
     )
 
@@ -158,4 +161,5 @@ def _client(row: Row[tuple[object, ...]]) -> Client:
         recovery=Recovery(row.recovery),
         resource=row.resource,
         disabled=row.disabled_at is not None,
+        status=row.status,
     )

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     Connection,
     ForeignKey,
+    Index,
     LargeBinary,
     SmallInteger,
     String,
@@ -19,22 +20,38 @@ from sqlalchemy import (
     bindparam,
     insert,
     select,
+    text,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.binding import Binding
 from app.core.devices import UNSAID, Device
 from app.core.sessions import Channel, EndReason, Session
+from app.core.status_list import Place
 from app.store.base import Base, Id, MaybeMilliseconds, Milliseconds, Sid
 from app.store.users import UserRow, normal
 
 BATCH = 500
+_ENDED = text("revoked_at IS NOT NULL")
 
 
 class SessionRow(Base):
     __tablename__ = "sessions"
-    __table_args__ = {"postgresql_with": {"fillfactor": 75}}  # noqa: RUF012  # SQLAlchemy's shape
+    __table_args__ = (
+        Index("ix_sessions_status_place", "status_list", "status_idx", unique=True),
+        # All that building a status list reads, and nothing of sessions that live.
+        Index(
+            "ix_sessions_status_ended",
+            "status_list",
+            "revoked_at",
+            "status_idx",
+            postgresql_where=_ENDED,
+            sqlite_where=_ENDED,
+        ),
+        {"postgresql_with": {"fillfactor": 75}},
+    )
 
     sid: Mapped[Sid] = mapped_column(primary_key=True)
     public_id: Mapped[Id] = mapped_column(unique=True)
@@ -94,6 +111,8 @@ _SESSION: tuple[Any, ...] = (
     UserRow.disabled_at,
     SessionRow.user_agent,
     SessionRow.ip,
+    SessionRow.status_list,
+    SessionRow.status_idx,
 )
 _UP_TO_CHANNEL = _SESSION.index(SessionRow.channel) + 1
 _JOINED = select(*_SESSION).join(UserRow, UserRow.id == SessionRow.user_id)
@@ -114,7 +133,9 @@ def _session(row: Sequence[Any] | None) -> Session | None:
     if row is None:
         return None
     *before, binding, channel = row[:_UP_TO_CHANNEL]
-    facts = (*before, Binding(binding), Channel(channel), *row[_UP_TO_CHANNEL:])
+    *after, status_list, status_idx = row[_UP_TO_CHANNEL:]
+    place = None if status_list is None else Place(status_list, status_idx)
+    facts = (*before, Binding(binding), Channel(channel), *after, place)
     return Session(*facts)
 
 
@@ -189,8 +210,19 @@ def revoke(connection: Connection, sid: bytes, now: int, reason: EndReason, purg
     return ended.first() is not None
 
 
+class PlaceTakenError(Exception):
+    """Another session has this place in its status list."""
+
+
 def create(connection: Connection, values: Mapping[str, Any]) -> None:
-    connection.execute(insert(SessionRow).values(**values))
+    """Raises `PlaceTakenError`."""
+    try:
+        connection.execute(insert(SessionRow).values(**values))
+    except IntegrityError as error:
+        # PostgreSQL names the index, SQLite its columns.
+        if "status_place" in str(error.orig) or "sessions.status_idx" in str(error.orig):
+            raise PlaceTakenError from error
+        raise
 
 
 def mark_ended(

@@ -11,6 +11,7 @@ from typing import Any
 from app.core.binding import Binding
 from app.core.clients import AuthMethod, Client, Recovery
 from app.core.sessions import Channel, Session
+from app.core.status_list import Place
 from app.features.refresh.use_case import Request
 from app.protocol import sign_in
 from app.protocol.requested import Coverage
@@ -165,6 +166,7 @@ class Lockstep:
             salt=seed,
             binding=Binding.JKT if kind == "bound" else Binding.NONE,
             channel=Channel.COOKIE if kind == "cookie" else Channel.BODY,
+            status=Place(1, number),
         )
 
     def _family(self, number: int, kind: str, session: Session, client: Client) -> Family:

@@ -10,6 +10,7 @@ DOCUMENTS = (
     "/.well-known/oauth-authorization-server",
     "/.well-known/openid-configuration",
     "/.well-known/jwks.json",
+    "/oauth/status/0000000000000001",
 )
 FOR_REGISTERED = (TOKEN, REVOKE)
 FOR_NOBODY = (
@@ -116,7 +117,7 @@ def test_an_answer_to_a_request_without_an_origin_shares_nothing(site, page):
     assert shared(site.post(TOKEN, {})) == set()
 
 
-@pytest.mark.clause("rfc9700-2.6-07")
+@pytest.mark.clause("rfc9700-2.6-07", "draft-status-list-8.1-01")
 @pytest.mark.parametrize("path", DOCUMENTS)
 def test_public_documents_are_for_any_origin_without_credentials(site, page, path):
     answers = [site.http.get(path)]

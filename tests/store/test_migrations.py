@@ -16,10 +16,12 @@ TABLES = {
     "audit",
     "clients",
     "denied_tokens",
+    "endings",
     "leases",
     "secret_ids",
     "sessions",
     "signing_keys",
+    "status_lists",
     "users",
 }
 

@@ -46,6 +46,7 @@ def _installed(_: object, __: object, grants: tuple[str, ...]) -> tuple[str, ...
     "--recovery", type=click.Choice([way.value for way in Recovery]), default=Recovery.WINDOW.value
 )
 @click.option("--resource-server", "resource", metavar="URI", help="Register a resource server.")
+@click.option("--status/--no-status", default=True, help="A `status` claim in access tokens.")
 @json_option
 def create(*, as_json: bool, auth_method: str | None, recovery: str, **wish: object) -> None:
     """Register a client, or with --resource-server a resource server. The secret is shown once."""
@@ -97,6 +98,7 @@ def _described(found: Client) -> dict[str, object]:
         "min_rotation_interval": whole_seconds(found.min_interval),
         "recovery": found.recovery.value,
         "resource": found.resource,
+        "status": found.status,
         "disabled": found.disabled,
     }
 

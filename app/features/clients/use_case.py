@@ -52,6 +52,7 @@ class Wish:
     min_rotation_interval: int = 0
     recovery: Recovery = Recovery.WINDOW
     resource: str | None = None
+    status: bool = True
 
 
 def register(run: Runtime, wish: Wish) -> Registered | Rejected:
@@ -89,6 +90,7 @@ def _client(wish: Wish, secret: str | None) -> Client:
         min_interval=wish.min_rotation_interval * SECOND,
         recovery=wish.recovery,
         resource=wish.resource,
+        status=wish.status,
     )
 
 

@@ -29,7 +29,7 @@ from app.protocol.sign_out import end_everything, end_session
 from app.services.event_log import EventLog, Found, Unreadable
 from app.services.key_ceremony import Compromised
 from app.services.runtime import Runtime
-from app.store import audit, clients, denied_tokens, sessions, signing_keys, users
+from app.store import audit, clients, denied_tokens, sessions, signing_keys, status_lists, users
 from app.store.users import User
 
 KINDS: tuple[type[Event], ...] = (
@@ -137,6 +137,9 @@ class Gathered:
 def reapply(run: Runtime, logs: Iterable[EventLog], since: int) -> Report:
     """Read the logs and end what they say had ended since then (UTC milliseconds)."""
     report, gathered = Report(since), Gathered()
+    # Places given away since the copy was made are not in it; they would be given again.
+    with run.transactions.begin() as connection:
+        status_lists.close(connection)
     for log in logs:
         report.logs.append(log)
         for entry in log:
@@ -288,11 +291,11 @@ def _restore_user(run: Runtime, report: Report, user_id: str, fate: Fate) -> Non
 
 def _end_begun_by(run: Runtime, user: User, fate: Fate) -> tuple[int, tuple[Event, ...]]:
     """The rows one by one: moving the epoch would end later sessions too."""
-    now = run.now()
-    purge_at = purge_time(now, run.access_ttl)
     facts = {"user_id": user.id, "detail": fate.reason}
     total = 0
     while True:
+        now = run.now()
+        purge_at = purge_time(now, run.access_ttl)
         with run.transactions.begin() as connection:
             ended = sessions.end_begun_by(
                 connection, user.id, fate.ended_at, now, fate.reason, purge_at

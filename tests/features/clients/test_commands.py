@@ -89,9 +89,15 @@ def test_everything_that_was_registered_is_shown(perennial):
         "min_rotation_interval": 60,
         "recovery": "until-used",
         "resource": None,
+        "status": True,
         "disabled": False,
     }
     assert perennial.json("client", "list") == [shown]
+
+
+def test_a_client_may_do_without_status(quick):
+    made = quick.json(*CREATE, *grants("password"), "--no-status")
+    assert quick.json("client", "show", made["client_id"])["status"] is False
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])

@@ -52,12 +52,13 @@ class Restored:
             return {row.public_id: row.revoke_reason for row in connection.execute(query)}
 
     def everything(self) -> dict[str, list[Any]]:
-        """Every row of every table."""
+        """Every row of every table but the status lists, which each run closes."""
         with self.site.run.rotations.connect() as connection:
             rows = "SELECT * FROM {} ORDER BY 1".format
             return {
                 name: connection.execute(text(rows(name))).all()
                 for name in inspect(connection).get_table_names()
+                if name != "status_lists"
             }
 
 

@@ -330,6 +330,7 @@ def restore(site, before) -> None:
 
 def test_a_session_value_is_what_the_row_says(signed_in):
     """The columns a rule reads are those of the row: no field is filled from its neighbour."""
+    from app.core.status_list import Place
     from app.store import sessions
 
     site, _, _ = signed_in
@@ -338,8 +339,9 @@ def test_a_session_value_is_what_the_row_says(signed_in):
         session = sessions.find(connection, bytes(stored["sid"]))
     renamed = {"generation": "gen", "current_epoch": "user_epoch"}
     for field in dataclasses.fields(session):
-        if field.name != "user_disabled_at":
+        if field.name not in {"user_disabled_at", "status"}:
             assert getattr(session, field.name) == stored[renamed.get(field.name, field.name)]
+    assert session.status == Place(stored["status_list"], stored["status_idx"])
 
 
 def test_a_rotation_remembers_from_where_and_a_repetition_does_not(signed_in):

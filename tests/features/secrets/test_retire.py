@@ -288,7 +288,7 @@ def test_more_sessions_than_one_batch_are_all_ended(peopled):
         (row,) = connection.execute(text("SELECT * FROM sessions")).mappings().all()
         for number in range(BATCH):
             sid = number.to_bytes(16, "big")
-            other = {**row, "sid": sid, "public_id": f"more-{number}"}
+            other = {**row, "sid": sid, "public_id": f"more-{number}", "status_list": None}
             connection.execute(insert(SessionRow).values(**other))
     roll_out(site)
     assert retire(site, 1, force=True).sessions == BATCH + 1
