@@ -13,6 +13,7 @@ from tests.live import LiveServer
 from tests.servers import wait_until
 
 AUDIENCE = "https://notes.example.com"
+STATUS_TTL = 1
 
 
 @dataclass
@@ -67,7 +68,8 @@ def tampered(token: str) -> str:
 
 @pytest.fixture(scope="session")
 def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
-    with LiveServer(tmp_path_factory.mktemp("issuer")) as server:
+    env = {"PERENNIAL_STATUS_TTL": str(STATUS_TTL)}
+    with LiveServer(tmp_path_factory.mktemp("issuer"), env=env) as server:
         api = enrol(server, resource=AUDIENCE)
         enrol(server, resource="https://other.example.com")
         yield Issuer(server, enrol(server), api)

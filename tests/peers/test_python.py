@@ -1,6 +1,7 @@
 """Verifiers in Python: ours, PyJWT as the page says, joserfc's key set."""
 
 import asyncio
+import time
 
 import httpx
 import jwt
@@ -10,8 +11,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from perennial.verify import AsyncVerifier, Introspection, InvalidToken, Verifier
-from tests.peers.conftest import AUDIENCE, tampered
+from tests.peers.conftest import AUDIENCE, STATUS_TTL, tampered
 from tests.peers.pages import code
+from tests.servers import wait_until
 
 
 def status_of(verify, refusals):
@@ -51,7 +53,7 @@ def test_our_kit_says_who_it_is(issuer):
 
 def test_our_kit_learns_of_a_sign_out_by_asking(issuer):
     how = Introspection(*issuer.api.basic)
-    verifier = Verifier(issuer.url, AUDIENCE, introspection=how)
+    verifier = Verifier(issuer.url, AUDIENCE, introspection=how, status_list="off")
     answer = issuer.sign_in()
     token = answer["access_token"]
     assert verifier.verify(token, sensitive=True)
@@ -59,6 +61,18 @@ def test_our_kit_learns_of_a_sign_out_by_asking(issuer):
     assert verifier.verify(token), "a signature does not know"
     with pytest.raises(InvalidToken, match="inactive"):
         verifier.verify(token, sensitive=True)
+
+
+def test_our_kit_learns_of_a_sign_out_from_the_status_list(issuer):
+    verifier = Verifier(issuer.url, AUDIENCE)
+    answer = issuer.sign_in()
+    assert verifier.verify(answer["access_token"])
+    issuer.revoke(answer["refresh_token"])
+    revoked_at = time.monotonic()
+    verdict = status_of(verifier.verify, InvalidToken)
+    wait_until(lambda: verdict(answer["access_token"]) == 401, "a refusal", seconds=20)
+    assert time.monotonic() - revoked_at < STATUS_TTL + 1
+    assert verifier.verify(issuer.token()), "others go on"
 
 
 def page(number, issuer, **more):
