@@ -219,6 +219,7 @@ def test_unknown_keys_are_refused(hosts):
 # --- algorithms and reseal ------------------------------------------------------------------------
 
 
+@pytest.mark.clause("rfc8725-3.2-02")
 def test_a_new_algorithm_takes_over_while_tokens_of_the_old_one_still_verify(hosts):
     old = hosts.started()
     old.user()
