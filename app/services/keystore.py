@@ -95,6 +95,11 @@ class Keystore:
         shown = keyring.published(snapshot.keys, now)
         return {key.kid: snapshot.jwks[key.kid] for key in shown}
 
+    def overdue(self, now: int) -> int:
+        """How old what `published` shows is, when it should have been read again; otherwise 0."""
+        age = now - self._current(now).loaded_at
+        return age if age > OUTDATED else 0
+
     def forget(self) -> None:
         """Read everything again at the next use."""
         self._snapshot = None

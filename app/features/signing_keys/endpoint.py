@@ -33,8 +33,11 @@ def jwks() -> Response:
 
 
 def _max_age(run: Runtime) -> int:
-    """Seconds: no longer than until a key begins to sign or leaves, so that caches follow."""
+    """Seconds: no longer than until a key begins to sign or leaves, so that caches follow. Who
+    could not read the keys again lately takes that off: there may be one that it does not show.
+    """
     now, policy = run.now(), run.key_policy
     coming = keyring.next_transition(run.keystore.keys(now), now, policy)
     left = policy.max_age if coming is None else min(policy.max_age, coming - now)
-    return max(1, left // SECOND)
+    overdue = run.keystore.overdue(now)
+    return max(0, left - overdue) // SECOND if overdue else max(1, left // SECOND)

@@ -5,6 +5,7 @@ import json
 
 import jwt
 import pytest
+from sqlalchemy import text
 
 from tests.protocol.expect import base64url, claims, header, unbase64url
 
@@ -72,6 +73,22 @@ def test_a_cache_ends_when_a_key_begins_to_sign_or_leaves(make_any_site):
     rotate(site)
     site.clock.advance(seconds=900)
     assert cached_for(site) == 28, "then the superseded key leaves"
+
+
+def test_a_set_that_could_not_be_read_again_is_cached_for_less(site):
+    """Whoever is cut off from the database may miss a key that was published meanwhile."""
+    assert cached_for(site) == 300
+    with site.run.transactions.begin() as connection:
+        connection.execute(text("ALTER TABLE signing_keys RENAME TO away"))
+    site.clock.advance(seconds=4)
+    assert cached_for(site) == 300, "nothing out of the ordinary"
+    site.clock.advance(seconds=56)
+    assert cached_for(site) == 240
+    site.clock.advance(seconds=300)
+    assert cached_for(site) == 0
+    with site.run.transactions.begin() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO signing_keys"))
+    assert cached_for(site) == 300
 
 
 def test_keys_of_two_algorithms_are_published_side_by_side(make_site):
