@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from app.core import resources
 
 LONGEST = 2000
 LARGEST_PORT = 65535
 _LITERAL = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::([0-9]{1,5}))?((?:[/?].*)?)")
+_RESERVED = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _NETLOC = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
 _SCHEME = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9-]+)+")
@@ -18,6 +19,8 @@ def objection(uri: str) -> str | None:
     """Why the URI cannot be registered, in words that go on after it; None when it can."""
     if len(uri) > LONGEST or not resources.is_absolute_uri(uri) or "\\" in uri:
         return "is no absolute URI without fragment"
+    if _RESERVED & {name for name, _ in parse_qsl(urlsplit(uri).query, keep_blank_values=True)}:
+        return "has a query parameter that answers use (rfc6749-3.1-10)"
     if "*" in uri:
         return "has a wildcard, and redirect URIs are compared exactly (rfc9700-2.1-01)"
     parts = urlsplit(uri)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from flask import Request, Response
 
 ANY_ORIGIN = "/.well-known/"
-REGISTERED = frozenset({"/oauth/token", "/oauth/revoke"})
+REGISTERED = frozenset({"/oauth/token", "/oauth/revoke", "/oauth/par"})
 ALLOWED = "Authorization, Content-Type, DPoP, Idempotency-Key, X-Requested-With, X-Session-Mode"
 EXPOSED = "Retry-After, Date, DPoP-Nonce, WWW-Authenticate"
 PREFLIGHT_SECONDS = 600

@@ -22,8 +22,18 @@ REFRESH_GRANT = "refresh_token"
 FIRST_GENERATION = 1
 
 
-def draft(run: Runtime, client: Client, user: User, covered: Coverage, now: int) -> Session:
-    """A session that is about to begin, not stored yet. Raises `UnavailableError`."""
+def draft(
+    run: Runtime,
+    client: Client,
+    user: User,
+    covered: Coverage,
+    now: int,
+    *,
+    auth_time: int | None = None,
+) -> Session:
+    """A session that is about to begin, not stored yet. `auth_time` is when the person signed in, if
+    that was before. Raises `UnavailableError`.
+    """
     ends = rules.ends(now, run.lifetimes)
     return Session(
         sid=secrets.token_bytes(SID_BYTES),
@@ -45,15 +55,25 @@ def draft(run: Runtime, client: Client, user: User, covered: Coverage, now: int)
         resource=" ".join(covered.resources),
         binding=Binding.NONE,
         channel=Channel.BODY,
-        auth_time=now,
+        auth_time=now if auth_time is None else auth_time,
         current_epoch=user.auth_epoch,
         user_disabled_at=None,
     )
 
 
-def tokens(run: Runtime, client: Client, session: Session, now: int, grant: str) -> Issued:
-    """The first tokens. A refresh token only for clients that may use it (RFC 6749 §5.1)."""
-    access = issuance.for_session(run, session, session.scope, session.resources, now)
+def tokens(
+    run: Runtime,
+    client: Client,
+    session: Session,
+    now: int,
+    grant: str,
+    resources: tuple[str, ...] | None = None,
+) -> Issued:
+    """The first tokens. A refresh token only for clients that may use it (RFC 6749 §5.1). The access
+    token may be for some of the session's resources only (RFC 8707 §2.2).
+    """
+    wanted = session.resources if resources is None else resources
+    access = issuance.for_session(run, session, session.scope, wanted, now)
     event = SignedIn(session.public_id, session.client_id, session.user_id, grant)
     if REFRESH_GRANT not in client.grants:
         return Issued(
@@ -76,8 +96,10 @@ def tokens(run: Runtime, client: Client, session: Session, now: int, grant: str)
     )
 
 
-def store(connection: Connection, run: Runtime, session: Session, device: Device) -> None:
-    """Write the row, in the caller's transaction."""
+def store(
+    connection: Connection, run: Runtime, session: Session, device: Device, **origin: str
+) -> None:
+    """Write the row, in the caller's transaction. `origin` may be a code or a browser session."""
     sessions.create(
         connection,
         {
@@ -103,7 +125,8 @@ def store(connection: Connection, run: Runtime, session: Session, device: Device
             "device_name": device.name,
             "user_agent": device.user_agent,
             "ip": device.address,
-            "created_at": session.auth_time,
-            "last_seen_at": session.auth_time,
+            "created_at": session.rotated_at,
+            "last_seen_at": session.rotated_at,
+            **origin,
         },
     )

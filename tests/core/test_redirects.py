@@ -46,6 +46,7 @@ BAD = {
     "capitals in the scheme": "HTTPS://app.example.com/cb",
     "a host that ends a directive": "https://app.example.com;script-src/cb",
     "a host that is quoted": "https://'self'/cb",
+    "a state of its own": "https://app.example.com/cb?a=b&state=",
     "broken brackets": "https://[::1/cb",
     "too long": "https://app.example.com/" + "a" * LONGEST,
 }

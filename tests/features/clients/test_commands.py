@@ -86,6 +86,7 @@ def test_everything_that_was_registered_is_shown(perennial):
         "redirect_uris": ["https://app.example.com/cb?a=b", "com.example:/cb"],
         "origins": ["https://app.example.com", "http://localhost:5173"],
         "first_party": True,
+        "require_par": False,
         "min_rotation_interval": 60,
         "recovery": "until-used",
         "resource": None,
@@ -174,6 +175,18 @@ REFUSED = {
     "a fragment": (
         [*grants("refresh_token"), "--redirect-uri", "https://a.example/#f"],
         "without fragment",
+    ),
+    "plain http": (
+        [*grants("refresh_token"), "--redirect-uri", "http://a.example/cb"],
+        "must be https",
+    ),
+    "codes without a redirect URI": (
+        [*grants("authorization_code")],
+        "needs a --redirect-uri (rfc6749-3.1.2.2-01)",
+    ),
+    "PAR without codes": (
+        [*grants("refresh_token"), "--require-par"],
+        "--require-par is for clients with the authorization_code grant",
     ),
     "a space in a URI": (
         [*grants("refresh_token"), "--redirect-uri", "https://a.example/ b"],
