@@ -272,6 +272,5 @@ def test_the_metadata_says_what_is_there(site):
     assert found["code_challenge_methods_supported"] == ["S256"]
     assert found["authorization_response_iss_parameter_supported"] is True
     assert found["pushed_authorization_request_endpoint"] == f"{ISSUER}/oauth/par"
-    assert found["require_pushed_authorization_requests"] is False
     assert "authorization_code" in found["grant_types_supported"]
     assert found["request_parameter_supported"] is False

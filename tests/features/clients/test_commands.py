@@ -176,18 +176,6 @@ REFUSED = {
         [*grants("refresh_token"), "--redirect-uri", "https://a.example/#f"],
         "without fragment",
     ),
-    "plain http": (
-        [*grants("refresh_token"), "--redirect-uri", "http://a.example/cb"],
-        "must be https",
-    ),
-    "codes without a redirect URI": (
-        [*grants("authorization_code")],
-        "needs a --redirect-uri (rfc6749-3.1.2.2-01)",
-    ),
-    "PAR without codes": (
-        [*grants("refresh_token"), "--require-par"],
-        "--require-par is for clients with the authorization_code grant",
-    ),
     "a space in a URI": (
         [*grants("refresh_token"), "--redirect-uri", "https://a.example/ b"],
         "no absolute URI",
