@@ -98,3 +98,23 @@ def touch(connection: Connection, digest: str, now: int, idle_expires_at: int) -
 
 def end(connection: Connection, digest: str) -> None:
     connection.execute(delete(BrowserSessionRow).where(BrowserSessionRow.digest == digest))
+
+
+def end_public(connection: Connection, public_id: str) -> bool:
+    """By the id that the log has. False when there is no such session, any more or ever."""
+    ended = connection.execute(
+        delete(BrowserSessionRow)
+        .where(BrowserSessionRow.public_id == public_id)
+        .returning(BrowserSessionRow.digest)
+    )
+    return ended.first() is not None
+
+
+def end_begun_by(connection: Connection, user_id: str, moment: int) -> int:
+    """End those of a person that began at this moment or earlier; how many they were."""
+    ended = connection.execute(
+        delete(BrowserSessionRow)
+        .where(BrowserSessionRow.user_id == user_id, BrowserSessionRow.auth_time <= moment)
+        .returning(BrowserSessionRow.digest)
+    )
+    return len(ended.all())

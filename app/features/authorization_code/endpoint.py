@@ -11,13 +11,15 @@ from flask import Blueprint, Request, Response
 from app.core.authorization import Asked
 from app.features.authorization_code import use_case
 from app.protocol import authorization, browser, forms, interaction
-from app.protocol.authorization import PATH, PUSHED, Unaddressed
+from app.protocol.authorization import PARAMETERS, PATH, PUSHED, Unaddressed
 from app.protocol.forms import Form, MalformedError
 from app.protocol.grant import current_request
 from app.services.runtime import Runtime, runtime
 
 LONGEST_QUERY = 3500
 """What is sure to fit into a request line, which has 4094 octets."""
+
+MOVED = PARAMETERS | {"request_uri"}
 
 blueprint = Blueprint("authorization_code", __name__)
 
@@ -54,7 +56,9 @@ def _by_get(run: Runtime, request: Request, form: Form) -> Response | None:
     """
     if request.method != "POST" or browser.shows_session(run, request):
         return None
-    query = urlencode([*form.values.items(), *(("resource", each) for each in form.resources)])
+    # Nothing that does not belong into an address, such as a secret that was sent by mistake.
+    kept = [(name, form.values[name]) for name in sorted(MOVED & set(form.values))]
+    query = urlencode([*kept, *(("resource", each) for each in form.resources)])
     if len(query) > LONGEST_QUERY:
         return None
     by_reference = "request_uri" in form.values

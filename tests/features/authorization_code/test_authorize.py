@@ -114,8 +114,9 @@ def test_a_request_may_be_posted(any_site):
     site = any_site
     site.user()
     client, alice = web_app(site), Person(site)
-    asked = alice.post(AUTHORIZE, request(client, nonsense="x", state="posted"))
+    asked = alice.post(AUTHORIZE, request(client, client_secret="x", state="posted"))
     assert asked.location.startswith(f"{ISSUER}{AUTHORIZE}?"), "without cookies: once more by GET"
+    assert "client_secret" not in asked.location
     signed_in = alice.sign_in_at(alice.get(asked.location).location)
     assert answer_of(alice.consent_at(signed_in.location).location)["state"] == "posted"
     again = alice.post(AUTHORIZE, request(client, state="2"))
@@ -127,7 +128,7 @@ def test_a_request_may_be_posted(any_site):
 def test_a_posted_request_too_long_for_a_link_is_answered_at_once(site):
     site.user()
     client, alice = web_app(site), Person(site)
-    asked = alice.post(AUTHORIZE, request(client, nonsense="x" * 4000))
+    asked = alice.post(AUTHORIZE, request(client, login_hint="x" * 4000))
     assert urlsplit(asked.location).path == SIGN_IN
 
 
