@@ -234,6 +234,30 @@ PAGES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("uri", "sources"),
+    [
+        ("http://127.0.0.1/cb", "http://127.0.0.1 http://127.0.0.1:51004"),
+        ("http://[::1]/cb", "http:"),
+        ("com.example.app:/cb", "com.example.app:"),
+        ("https://app.example.com/cb", "https://app.example.com https://www.example.com"),
+    ],
+)
+def test_a_form_may_lead_to_the_client_and_nowhere_else(site, uri, sources):
+    """Chromium applies `form-action` to every redirect that follows a form."""
+    client = web_app(site, redirect_uris=(uri,), origins=("https://www.example.com",))
+    asked = uri.replace("1/", "1:51004/").replace("]/", "]:51004/")
+    page = Person(site).get(Person(site).ask(client, redirect_uri=asked).location)
+    assert page.status_code == 400, "another browser"
+    alice = Person(site)
+    page = alice.get(alice.ask(client, redirect_uri=asked).location)
+    policy = dict(
+        part.split(" ", 1) for part in page.headers["Content-Security-Policy"].split("; ")
+    )
+    wanted = {"'self'", "https://www.example.com", *sources.split()}
+    assert set(policy["form-action"].split()) == wanted
+
+
 @pytest.mark.clause("rfc6749-10.14-01")
 def test_what_others_chose_is_text_on_our_pages(site):
     site.user()
