@@ -3,8 +3,10 @@
 from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from app.features.users import use_case as users
+from app.store import sessions
 from tests.person import (
     AUTHORIZE,
     CALLBACK,
@@ -269,3 +271,23 @@ def test_a_code_has_256_random_bits_and_is_never_the_same(site):
     codes = {alice.code(client) for _ in range(5)}
     assert len(codes) == 5
     assert {len(code) for code in codes} == {50}
+
+
+@pytest.mark.clause("rfc6749-4.1.2-04")
+def test_a_code_is_not_used_up_by_an_exchange_that_fails_half_way(any_site, monkeypatch):
+    """Redemption and session are one transaction: both happen or neither."""
+    site = any_site
+    site.user()
+    client = web_app(site)
+    code = Person(site).code(client)
+    before = everything(site)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT", {}, Exception("disk full"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sessions, "create", fail)
+        answer = exchange(site, client, code)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert everything(site) == before
+    assert exchange(site, client, code).status_code == 200
