@@ -8,6 +8,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app import pages
 from app.core.events import LimiterDegraded
 from app.features import installed
 from app.protocol import discovery, http, server
@@ -56,6 +57,7 @@ def create_app(settings: Settings, now: Callable[[], int] = system_clock) -> Fla
     http.surround(app, run)
     app.register_blueprint(server.mount(features))
     app.register_blueprint(discovery.blueprint(run, features))
+    app.register_blueprint(pages.blueprint)
     for feature in features:
         for blueprint in feature.blueprints:
             app.register_blueprint(blueprint)

@@ -141,6 +141,12 @@ class Settings(BaseSettings):
         default=90 * DAY,
         description="absolute lifetime of sessions created at `/oauth/token` or in body mode",
     )
+    browser_session_ttl: Lifetime = Field(
+        default=DAY // 2,
+        description="absolute lifetime of cookie-mode sessions and of the browser sign-in session, "
+        'without "remember me"',
+    )
+    remember_me_ttl: Lifetime = Field(default=90 * DAY, description='the same, with "remember me"')
     reuse_grace: Annotated[int, seconds(0, 300)] = Field(
         default=60,
         description="how long a refresh token whose answer was lost is accepted again; "
@@ -162,6 +168,10 @@ class Settings(BaseSettings):
         default="allowlisted",
         description="`allowlisted`: only clients registered with the grant; "
         "also switches `/api/v1/auth/login`",
+    )
+    require_par: Literal["off", "on"] = Field(
+        default="off",
+        description="`on`: every client has to push its authorization requests (RFC 9126)",
     )
     webhook_url: Annotated[str | None, WEBHOOK_URL] = Field(
         default=None, repr=False, description="where alerts are sent (`session.reuse_detected`)"

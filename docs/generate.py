@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from app.core import authorization_events
 from app.core import events as catalogue
 from app.core.events import Event
 from app.settings import Settings, expected, load, variable
@@ -32,7 +33,7 @@ names the variable and what it expected (exit 2). `PERENNIAL_TEST_*` belongs to 
 EVENTS_INTRO = """\
 # Events
 
-Generated from `app/core/events.py` by `make docs`; do not edit.
+Generated from `app/core/events.py` and `authorization_events.py` by `make docs`; do not edit.
 
 An event is one log line on stderr. With `PERENNIAL_LOG_FORMAT=json` the line is a JSON object whose
 members are `event` (the name below), `level`, `at` (UTC, ISO 8601), `request_id` (empty when no
@@ -164,9 +165,11 @@ def events() -> str:
 
 
 def _events() -> list[type[Event]]:
-    """In the order of the module; `__subclasses__` would also list what `slots=True` replaced."""
-    found = [value for value in vars(catalogue).values() if isinstance(value, type)]
-    return [event for event in found if issubclass(event, Event) and event is not Event]
+    """In the order of the modules; `__subclasses__` would also list what `slots=True` replaced."""
+    modules = (catalogue, authorization_events)
+    found = [value for module in modules for value in vars(module).values()]
+    events = [value for value in found if isinstance(value, type) and issubclass(value, Event)]
+    return list(dict.fromkeys(event for event in events if event is not Event))
 
 
 def _fields(event: type[Event]) -> str:

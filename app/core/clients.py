@@ -63,6 +63,7 @@ class Client:
     redirect_uris: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     first_party: bool = False
+    require_par: bool = False
     min_interval: int = 0
     recovery: Recovery = Recovery.WINDOW
     resource: str | None = None

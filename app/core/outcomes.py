@@ -8,7 +8,9 @@ from app.core.sessions import State
 
 
 class ErrorCode(StrEnum):
-    """The `error` member of an error answer (RFC 6749 §5.2, RFC 8707 §2, RFC 6749 §4.1.2.1)."""
+    """The `error` member of an error answer (RFC 6749 §5.2 and §4.1.2.1, RFC 8707 §2) and, of
+    those of OpenID Connect Core §3.1.2.6, what `prompt` needs.
+    """
 
     INVALID_REQUEST = "invalid_request"
     INVALID_CLIENT = "invalid_client"
@@ -18,6 +20,12 @@ class ErrorCode(StrEnum):
     INVALID_DPOP_PROOF = "invalid_dpop_proof"
     UNAUTHORIZED_CLIENT = "unauthorized_client"
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
+    ACCESS_DENIED = "access_denied"
+    UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
+    LOGIN_REQUIRED = "login_required"
+    CONSENT_REQUIRED = "consent_required"
+    REQUEST_NOT_SUPPORTED = "request_not_supported"
+    REQUEST_URI_NOT_SUPPORTED = "request_uri_not_supported"
     TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
     SERVER_ERROR = "server_error"
 

@@ -27,6 +27,7 @@ class EndReason(StrEnum):
     CLIENT = "revoked_by_client"
     OPERATOR = "revoked_by_operator"
     REUSE = "token_reused"
+    CODE_REPLAYED = "code_replayed"
     SIGN_OUT_EVERYWHERE = "signed_out_everywhere"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a reason, not a password
     USER_DISABLED = "user_disabled"

@@ -3,12 +3,14 @@
 from app.features import (
     about,
     alerts,
+    authorization_code,
     client_credentials,
     clients,
     explain,
     health,
     introspection,
     password,
+    pushed_requests,
     recovery,
     refresh,
     revocation,
@@ -23,6 +25,8 @@ from app.protocol.feature import Feature
 INSTALLED: tuple[Feature, ...] = (
     refresh.FEATURE,
     password.FEATURE,
+    authorization_code.FEATURE,
+    pushed_requests.FEATURE,
     client_credentials.FEATURE,
     revocation.FEATURE,
     introspection.FEATURE,

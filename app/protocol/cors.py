@@ -9,7 +9,7 @@ from flask import Request, Response
 from app.core import status_list
 
 ANY_ORIGIN = ("/.well-known/", status_list.PATH)
-REGISTERED = frozenset({"/oauth/token", "/oauth/revoke"})
+REGISTERED = frozenset({"/oauth/token", "/oauth/revoke", "/oauth/par"})
 ALLOWED = "Authorization, Content-Type, DPoP, Idempotency-Key, X-Requested-With, X-Session-Mode"
 EXPOSED = "Retry-After, Date, DPoP-Nonce, WWW-Authenticate"
 PREFLIGHT_SECONDS = 600

@@ -13,6 +13,7 @@ from app.core.events import DatabaseUnavailable, Event, RequestRefused, SigningU
 from app.core.outcomes import ErrorCode, Refused
 from app.protocol import cors
 from app.protocol.grant import current_request
+from app.protocol.pages import PATHS, failure
 from app.protocol.responses import busy, refusal, response
 from app.services.keystore import UnavailableError
 from app.services.runtime import Runtime
@@ -75,7 +76,19 @@ def _is_origin(run: Runtime, origin: str) -> bool:
 
 def _answer(run: Runtime, refused: Refused, *events: Event, status: int | None = None) -> Response:
     run.telemetry.publish(events)
-    return response(refusal(refused, run.settings.issuer or "", status))
+    answer = response(refusal(refused, run.settings.issuer or "", status))
+    if current_request().path in PATHS and run.settings.issuer is not None:
+        return _for_people(run, refused, answer)
+    return answer
+
+
+def _for_people(run: Runtime, refused: Refused, answer: Response) -> Response:
+    """The same refusal as a page."""
+    page = failure(run, refused.error, answer.status_code)
+    retry_after = answer.headers.get("Retry-After")
+    if retry_after is not None:
+        page.headers["Retry-After"] = retry_after
+    return page
 
 
 def _refused(run: Runtime, error: HTTPException) -> Response:

@@ -24,6 +24,12 @@ DESCRIPTIONS: Mapping[ErrorCode, str] = {
     ErrorCode.INVALID_DPOP_PROOF: "The DPoP proof is missing or invalid.",
     ErrorCode.UNAUTHORIZED_CLIENT: "The client may not use this grant type.",
     ErrorCode.UNSUPPORTED_GRANT_TYPE: "The grant type is not supported.",
+    ErrorCode.ACCESS_DENIED: "The request was denied.",
+    ErrorCode.UNSUPPORTED_RESPONSE_TYPE: "The response type is not supported.",
+    ErrorCode.LOGIN_REQUIRED: "The person has to sign in, which the request forbids to ask for.",
+    ErrorCode.CONSENT_REQUIRED: "The person has to consent, which the request forbids to ask for.",
+    ErrorCode.REQUEST_NOT_SUPPORTED: "Request objects are not supported.",
+    ErrorCode.REQUEST_URI_NOT_SUPPORTED: "The request URI is not one of a pushed request.",
     ErrorCode.TEMPORARILY_UNAVAILABLE: "Try again later.",
     ErrorCode.SERVER_ERROR: "Something went wrong on the server.",
 }

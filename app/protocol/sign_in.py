@@ -25,9 +25,17 @@ REFRESH_GRANT = "refresh_token"
 FIRST_GENERATION = 1
 
 
-def draft(run: Runtime, client: Client, user: User, covered: Coverage, now: int) -> Session:
+def draft(
+    run: Runtime,
+    client: Client,
+    user: User,
+    covered: Coverage,
+    now: int,
+    *,
+    auth_time: int | None = None,
+) -> Session:
     """A session that is about to begin, not stored yet: its place in a status list is taken.
-    Raises `UnavailableError`.
+    `auth_time` is when the person signed in, if that was before. Raises `UnavailableError`.
     """
     status = _place(run, now) if client.status else None
     ends = rules.ends(now, run.lifetimes)
@@ -51,7 +59,7 @@ def draft(run: Runtime, client: Client, user: User, covered: Coverage, now: int)
         resource=" ".join(covered.resources),
         binding=Binding.NONE,
         channel=Channel.BODY,
-        auth_time=now,
+        auth_time=now if auth_time is None else auth_time,
         current_epoch=user.auth_epoch,
         user_disabled_at=None,
         status=status,
@@ -64,9 +72,19 @@ def _place(run: Runtime, now: int) -> Place:
         return status_lists.allot(connection, now)
 
 
-def tokens(run: Runtime, client: Client, session: Session, now: int, grant: str) -> Issued:
-    """The first tokens. A refresh token only for clients that may use it (RFC 6749 §5.1)."""
-    access = issuance.for_session(run, session, session.scope, session.resources, now)
+def tokens(
+    run: Runtime,
+    client: Client,
+    session: Session,
+    now: int,
+    grant: str,
+    resources: tuple[str, ...] | None = None,
+) -> Issued:
+    """The first tokens. A refresh token only for clients that may use it (RFC 6749 §5.1). The access
+    token may be for some of the session's resources only (RFC 8707 §2.2).
+    """
+    wanted = session.resources if resources is None else resources
+    access = issuance.for_session(run, session, session.scope, wanted, now)
     event = SignedIn(session.public_id, session.client_id, session.user_id, grant)
     if REFRESH_GRANT not in client.grants:
         return Issued(
@@ -89,12 +107,14 @@ def tokens(run: Runtime, client: Client, session: Session, now: int, grant: str)
     )
 
 
-def store(connection: Connection, run: Runtime, session: Session, device: Device) -> None:
-    """Write the row, in the caller's transaction. Raises `UnavailableError`: the sign-in has to be
-    repeated with another place in a status list.
+def store(
+    connection: Connection, run: Runtime, session: Session, device: Device, **origin: str
+) -> None:
+    """Write the row, in the caller's transaction. `origin` may be a code or a browser session. Raises
+    `UnavailableError`: the sign-in has to be repeated with another place in a status list.
     """
     try:
-        sessions.create(connection, _row(run, session, device))
+        sessions.create(connection, {**_row(run, session, device), **origin})
     except PlaceTakenError:
         raise UnavailableError("a place in a status list was given twice") from None
 
@@ -123,8 +143,8 @@ def _row(run: Runtime, session: Session, device: Device) -> dict[str, object]:
         "device_name": device.name,
         "user_agent": device.user_agent,
         "ip": device.address,
-        "created_at": session.auth_time,
-        "last_seen_at": session.auth_time,
+        "created_at": session.rotated_at,
+        "last_seen_at": session.rotated_at,
         "status_list": None if session.status is None else session.status.list_id,
         "status_idx": None if session.status is None else session.status.index,
     }

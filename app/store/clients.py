@@ -37,6 +37,7 @@ class ClientRow(Base):
     redirect_uris: Mapped[str] = mapped_column(Text)
     origins: Mapped[str] = mapped_column(Text)
     first_party: Mapped[bool] = mapped_column(Boolean)
+    require_par: Mapped[bool | None] = mapped_column(Boolean)
     min_interval: Mapped[int] = mapped_column(BigInteger)
     recovery: Mapped[str] = mapped_column(String(16))
     resource: Mapped[str | None] = mapped_column(Text, unique=True)
@@ -108,6 +109,7 @@ def create(connection: Connection, client: Client, now: int) -> None:
             redirect_uris=" ".join(client.redirect_uris),
             origins=" ".join(client.origins),
             first_party=client.first_party,
+            require_par=client.require_par,
             min_interval=client.min_interval,
             recovery=client.recovery,
             resource=client.resource,
@@ -157,6 +159,7 @@ def _client(row: Row[tuple[object, ...]]) -> Client:
         redirect_uris=tuple(row.redirect_uris.split()),
         origins=tuple(row.origins.split()),
         first_party=row.first_party,
+        require_par=bool(row.require_par),
         min_interval=row.min_interval,
         recovery=Recovery(row.recovery),
         resource=row.resource,

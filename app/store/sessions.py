@@ -117,6 +117,7 @@ _SESSION: tuple[Any, ...] = (
 _UP_TO_CHANNEL = _SESSION.index(SessionRow.channel) + 1
 _JOINED = select(*_SESSION).join(UserRow, UserRow.id == SessionRow.user_id)
 _BY_SID = _JOINED.where(SessionRow.sid == bindparam("sid"))
+_BY_CODE = _JOINED.where(SessionRow.code_id == bindparam("code_id"))
 _BY_PUBLIC_ID = _JOINED.where(SessionRow.public_id == bindparam("public_id"))
 
 
@@ -127,6 +128,11 @@ def find(connection: Connection, sid: bytes) -> Session | None:
 
 def find_public(connection: Connection, public_id: str) -> Session | None:
     return _session(connection.execute(_BY_PUBLIC_ID, {"public_id": public_id}).first())
+
+
+def find_by_code(connection: Connection, code_id: str) -> Session | None:
+    """The session that began with this code."""
+    return _session(connection.execute(_BY_CODE, {"code_id": code_id}).first())
 
 
 def _session(row: Sequence[Any] | None) -> Session | None:

@@ -48,7 +48,7 @@ def test_documents_and_pages_are_read_only(standing, path):
         "/oauth/Token",
         "/oauth/token%00",
         "/oauth/token;x=1",
-        "/oauth/authorize",
+        "/oauth/authorize/",
         "/.well-known/oauth-authorization-server/tenant",
         "/.well-known/openid-configuration/",
         "/tenant/.well-known/openid-configuration",

@@ -14,7 +14,7 @@ GARBAGE = "prn_rt_" + "0" * 64
 
 class CountingSigner(Signer):
     def __init__(self, signer: Signer) -> None:
-        super().__init__(signer.kid, signer._key)
+        super().__init__(signer.kid, signer.alg, signer._sign)
         self.signatures = 0
 
     def sign(self, claims):

@@ -2,6 +2,7 @@
 
 import click
 
+from app.core import redirects
 from app.core.clients import AuthMethod, Client, Recovery
 from app.core.sessions import whole_seconds
 from app.features.clients import use_case
@@ -41,6 +42,7 @@ def _installed(_: object, __: object, grants: tuple[str, ...]) -> tuple[str, ...
 )
 @click.option("--public", is_flag=True, help="Has no secret (RFC 6749 §2.1).")
 @click.option("--first-party", is_flag=True, help="Belongs to the server's owner.")
+@click.option("--require-par", is_flag=True, help="Must push its authorization requests.")
 @click.option("--min-rotation-interval", type=click.IntRange(min=0), default=0, help="Seconds.")
 @click.option(
     "--recovery", type=click.Choice([way.value for way in Recovery]), default=Recovery.WINDOW.value
@@ -55,6 +57,8 @@ def create(*, as_json: bool, auth_method: str | None, recovery: str, **wish: obj
     registered = accepted(use_case.register(runtime(), asked))
     if registered.deviations:
         note(f"warning: the password grant deviates from {', '.join(registered.deviations)}")
+    for uri in filter(redirects.is_named_loopback, registered.client.redirect_uris):
+        note(f"warning: {uri!r} deviates from rfc8252-8.3-01: prefer http://127.0.0.1")
     _show_secret(registered, as_json=as_json)
 
 
@@ -95,6 +99,7 @@ def _described(found: Client) -> dict[str, object]:
         "redirect_uris": list(found.redirect_uris),
         "origins": list(found.origins),
         "first_party": found.first_party,
+        "require_par": found.require_par,
         "min_rotation_interval": whole_seconds(found.min_interval),
         "recovery": found.recovery.value,
         "resource": found.resource,

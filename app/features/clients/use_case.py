@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import IntegrityError
 
-from app.core import resources, scopes
+from app.core import redirects, resources, scopes
 from app.core.clients import SECRET_METHODS, AuthMethod, Client, Recovery, Secrets, digest
 from app.core.events import ClientDisabled, ClientSecretRotated, Event
 from app.core.outcomes import Rejected
@@ -24,7 +24,7 @@ PASSWORD_CLAUSES = ("rfc9700-2.4-01", "asvs5-v10-10.4.4-02")
 _ORIGIN = re.compile(
     r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?"
 )
-_SCRIPTS = ("javascript:", "data:", "vbscript:")
+CODE_GRANT = "authorization_code"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -49,6 +49,7 @@ class Wish:
     auth_method: AuthMethod | None = None
     public: bool = False
     first_party: bool = False
+    require_par: bool = False
     min_rotation_interval: int = 0
     recovery: Recovery = Recovery.WINDOW
     resource: str | None = None
@@ -87,6 +88,7 @@ def _client(wish: Wish, secret: str | None) -> Client:
         redirect_uris=wish.redirect_uris,
         origins=wish.origins,
         first_party=wish.first_party,
+        require_par=wish.require_par,
         min_interval=wish.min_rotation_interval * SECOND,
         recovery=wish.recovery,
         resource=wish.resource,
@@ -116,8 +118,9 @@ def _objections(run: Runtime, wish: Wish) -> Iterator[str]:
         if not _is_origin(origin):
             yield f"{origin!r} is no origin (scheme://host[:port])"
     for uri in wish.redirect_uris:
-        if not resources.is_absolute_uri(uri) or uri.lower().startswith(_SCRIPTS):
-            yield f"{uri!r} is no absolute URI without fragment that a browser may be sent to"
+        why = redirects.objection(uri)
+        if why is not None:
+            yield f"{uri!r} {why}"
 
 
 def _objections_to_client(wish: Wish) -> Iterator[str]:
@@ -132,6 +135,10 @@ def _objections_to_client(wish: Wish) -> Iterator[str]:
     if wish.public and "password" in wish.grants and not wish.first_party:
         clauses = ", ".join(PASSWORD_CLAUSES)
         yield f"a public client may have the password grant only with --first-party ({clauses})"
+    if CODE_GRANT in wish.grants and not wish.redirect_uris:
+        yield "the authorization_code grant needs a --redirect-uri (rfc6749-3.1.2.2-01)"
+    if wish.require_par and CODE_GRANT not in wish.grants:
+        yield "--require-par is for clients with the authorization_code grant"
     if wish.public and wish.recovery is Recovery.UNTIL_USED:
         yield "--recovery until-used needs a confidential client"
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.core import keyring
+from app.core.authorization_events import BrowserSignedOut
 from app.core.events import (
     AccessTokenDenied,
     ClientDisabled,
@@ -29,12 +30,22 @@ from app.protocol.sign_out import end_everything, end_session
 from app.services.event_log import EventLog, Found, Unreadable
 from app.services.key_ceremony import Compromised
 from app.services.runtime import Runtime
-from app.store import audit, clients, denied_tokens, sessions, signing_keys, status_lists, users
+from app.store import (
+    audit,
+    browser_sessions,
+    clients,
+    denied_tokens,
+    sessions,
+    signing_keys,
+    status_lists,
+    users,
+)
 from app.store.users import User
 
 KINDS: tuple[type[Event], ...] = (
     SessionEnded,
     ReuseDetected,
+    BrowserSignedOut,
     UserSessionsEnded,
     UserEnabled,
     AccessTokenDenied,
@@ -53,6 +64,7 @@ class Kind(StrEnum):
     """What can end."""
 
     SESSION = "sessions"
+    BROWSER = "browser_sessions"
     USER = "users"
     CLIENT = "clients"
     ACCESS_TOKEN = "access_tokens"  # noqa: S105  # a kind
@@ -165,6 +177,8 @@ def _take(run: Runtime, report: Report, gathered: Gathered, entry: Found | Unrea
         case Found(event=ClientSecretRotated() as event):
             known = gathered.secrets.get(event.client, 0)
             gathered.secrets[event.client] = max(known, event.rotated_at)
+        case Found(event=BrowserSignedOut() as event):
+            report.count(Kind.BROWSER, _sign_out(run, event))
         case Found(event=event):
             report.count(*_ended(run, event))
 
@@ -201,6 +215,16 @@ def _end_session(run: Runtime, public_id: str, reason: EndReason) -> Effect:
     if session.revoked_at is not None:
         return Effect.ALREADY
     run.telemetry.publish(end_session(run, session, reason))
+    return Effect.APPLIED
+
+
+def _sign_out(run: Runtime, event: BrowserSignedOut) -> Effect:
+    """The row goes with the sign-out, so one that is not there is taken for signed out."""
+    with run.transactions.begin() as connection:
+        ended = browser_sessions.end_public(connection, event.session)
+    if not ended:
+        return Effect.ALREADY
+    run.telemetry.publish((event,))
     return Effect.APPLIED
 
 
@@ -292,6 +316,8 @@ def _restore_user(run: Runtime, report: Report, user_id: str, fate: Fate) -> Non
 def _end_begun_by(run: Runtime, user: User, fate: Fate) -> tuple[int, tuple[Event, ...]]:
     """The rows one by one: moving the epoch would end later sessions too."""
     facts = {"user_id": user.id, "detail": fate.reason}
+    with run.transactions.begin() as connection:
+        browsers = browser_sessions.end_begun_by(connection, user.id, fate.ended_at)
     total = 0
     while True:
         now = run.now()
@@ -305,7 +331,7 @@ def _end_begun_by(run: Runtime, user: User, fate: Fate) -> tuple[int, tuple[Even
         total += ended
         if not ended:
             event = UserSessionsEnded(user.id, fate.reason, fate.ended_at)
-            return total, (event,) if total else ()
+            return total, (event,) if total or browsers else ()
 
 
 def _secrets_lost(run: Runtime, rotated: dict[str, int]) -> list[str]:

@@ -86,6 +86,7 @@ def test_everything_that_was_registered_is_shown(perennial):
         "redirect_uris": ["https://app.example.com/cb?a=b", "com.example:/cb"],
         "origins": ["https://app.example.com", "http://localhost:5173"],
         "first_party": True,
+        "require_par": False,
         "min_rotation_interval": 60,
         "recovery": "until-used",
         "resource": None,

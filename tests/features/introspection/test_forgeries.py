@@ -42,7 +42,7 @@ def signed(key, head, body) -> str:
 
 def server_key(site):
     """The private key that signs now: what only a forger inside could use."""
-    return site.run.signer()._key
+    return site.run.keystore.directory.load_key(site.run.signer().kid)
 
 
 @pytest.mark.clause("rfc7662-4-05", "rfc7515-5.2-01", "rfc9068-4-09", "asvs5-v9-9.1.1-01")

@@ -8,6 +8,7 @@ from app.core.sessions import EndReason
 from app.features.secrets import use_case as secrets
 from tests.console import Console
 from tests.features.recovery.conftest import Restored
+from tests.person import Person, exchange, web_app
 
 NEW = "another pass phrase"
 
@@ -41,6 +42,10 @@ def by_reuse(journal, site, client, tokens):
     assert answer.json["reason"] == "session_reused"
 
 
+def by_replaying_its_code(journal, site, client, tokens):
+    assert exchange(site, client, tokens["code"]).status_code == 400
+
+
 def by_operator(journal, site, client, tokens):
     sid = site.introspect(client, tokens["access_token"])["sid"]
     journal.run(site, "session", "revoke", sid)
@@ -60,6 +65,7 @@ def by_disabling(journal, site, client, tokens):
 
 WAYS = {
     EndReason.CLIENT: by_client,
+    EndReason.CODE_REPLAYED: by_replaying_its_code,
     EndReason.OPERATOR: by_operator,
     EndReason.REUSE: by_reuse,
     EndReason.SIGN_OUT_EVERYWHERE: by_sign_out_everywhere,
@@ -95,10 +101,10 @@ def test_sessions_that_a_retired_secret_ended_end_again(site, duplicate, journal
 def test_a_session_that_had_ended_ends_again_for_the_same_reason(
     any_site, duplicate, journal, tmp_path, reason
 ):
-    site, client = any_site, any_site.client()
+    site, client = any_site, web_app(any_site, "password")
     site.user()
     site.user("bob")
-    tokens = site.sign_in(client)
+    tokens = signed_in(site, client, reason)
     bobs = site.sign_in(client, "bob")
     copy = Restored(duplicate(site, "older.db"), tmp_path)
     WAYS[reason](journal, site, client, tokens)
@@ -121,6 +127,13 @@ def test_a_session_that_had_ended_ends_again_for_the_same_reason(
     again = copy.apply(log)
     assert copy.everything() == after, "a second run changes nothing"
     assert sum(again[kind]["already"] for kind in ("sessions", "users")) == 1
+
+
+def signed_in(site, client, reason) -> dict[str, str]:
+    if reason is not EndReason.CODE_REPLAYED:
+        return site.sign_in(client)
+    code = Person(site).code(client)
+    return {**exchange(site, client, code).json, "code": code}
 
 
 def sid_of(site, client, tokens) -> str:

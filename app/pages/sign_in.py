@@ -1,0 +1,144 @@
+"""/sign-in: name and password, for an application or for their own sake."""
+
+from flask import Response
+
+from app.core.authorization import Asked, Step
+from app.core.authorization_events import BrowserSignedIn
+from app.core.outcomes import Refused
+from app.pages import page_forms
+from app.protocol import authorization, browser, credentials, interaction, pages
+from app.protocol.browser import Visitor
+from app.protocol.credentials import Attempt
+from app.protocol.forms import Form, MalformedError
+from app.protocol.grant import address, current_request, device
+from app.protocol.interaction import Waiting
+from app.services.runtime import Runtime, runtime
+from app.store import users
+
+PAGE = "sign-in"
+WRONG = "The user name or the password is wrong."
+MISSING = "Enter your user name and your password."
+TOO_OFTEN = "Too many attempts. Wait {seconds} seconds, then try again."
+BUSY = "The server is busy. Try again in a moment."
+
+
+def show() -> Response:
+    run, request = runtime(), current_request()
+    who = browser.visitor(run, request)
+    try:
+        request_id = page_forms.query(request).values.get("request", "")
+    except MalformedError as error:
+        return page_forms.malformed(run, request, error)
+    if not request_id:
+        return _form(run, who, None) if who.session is None else _signed_in(run, who)
+    waiting = interaction.waiting(run, who, request_id)
+    if waiting is None:
+        return interaction.over(run)
+    found = interaction.again(run, waiting)
+    if isinstance(found, Asked) and interaction.next_step(run, found, who, waiting) is Step.SIGN_IN:
+        return _form(run, who, waiting, found, username=found.login_hint)
+    return interaction.proceed(run, found, who, waiting.form, waiting)
+
+
+def _signed_in(run: Runtime, who: Visitor) -> Response:
+    assert who.session is not None
+    with run.rotations.connect() as connection:
+        user = users.find(connection, who.session.user_id)
+    assert user is not None, "people are disabled, never deleted"
+    page = pages.render(
+        run,
+        "signed_in.html",
+        username=user.username,
+        csrf=page_forms.token(who, "sign-out", ""),
+    )
+    return browser.remember(run, page, who)
+
+
+def _form(
+    run: Runtime,
+    who: Visitor,
+    waiting: Waiting | None,
+    asked: Asked | None = None,
+    *,
+    username: str = "",
+    problem: str = "",
+    status: int = 200,
+    remember: bool = False,
+) -> Response:
+    request_id = "" if waiting is None else waiting.id
+    page = pages.render(
+        run,
+        "sign_in.html",
+        status=status,
+        forms_lead_to=[] if asked is None else interaction.leads_to(asked),
+        client=None if asked is None else asked.client.name,
+        csrf=page_forms.token(who, PAGE, request_id),
+        request_id=request_id,
+        username=username,
+        problem=problem,
+        remember=remember,
+    )
+    return browser.remember(run, page, who)
+
+
+def sent() -> Response:
+    run, request = runtime(), current_request()
+    who = browser.visitor(run, request)
+    form = page_forms.form(run, request, who, PAGE)
+    if isinstance(form, Response):
+        return form
+    request_id = form.values.get("request", "")
+    waiting = interaction.waiting(run, who, request_id) if request_id else None
+    if request_id and waiting is None:
+        return interaction.over(run)
+    return _attempt(run, who, form, waiting)
+
+
+def _attempt(run: Runtime, who: Visitor, form: Form, waiting: Waiting | None) -> Response:
+    found = None if waiting is None else interaction.again(run, waiting)
+    if waiting is not None and found is not None and not isinstance(found, Asked):
+        return interaction.proceed(run, found, who, waiting.form, waiting)
+    asked = found if isinstance(found, Asked) else None
+    username = users.normal(form.values.get("username", ""))
+    password, remember = form.values.get("password", ""), "remember_me" in form.values
+
+    def refuse(problem: str, status: int = 400) -> Response:
+        return _form(
+            run,
+            who,
+            waiting,
+            asked,
+            username=username,
+            problem=problem,
+            status=status,
+            remember=remember,
+        )
+
+    if not username or not password:
+        return refuse(MISSING)
+    client_id = "" if asked is None else asked.client.client_id
+    person = credentials.prove(run, Attempt(client_id, username, password, address()))
+    if isinstance(person, Refused):
+        run.telemetry.publish(person.events)
+        problem, status = _said(person)
+        answer = refuse(problem, status)
+        if person.retry_after is not None:
+            answer.headers["Retry-After"] = str(person.retry_after)
+        return answer
+    now_in = browser.sign_in(run, person, who, device(), remember=remember)
+    assert now_in.session is not None
+    run.telemetry.publish([BrowserSignedIn(now_in.session.public_id, client_id, person.user.id)])
+    if waiting is None or asked is None:
+        answer = authorization.redirect(f"{run.settings.require_issuer()}{pages.SIGN_IN}")
+    else:
+        answer = interaction.proceed(run, asked, now_in, waiting.form, waiting)
+    return browser.remember(run, answer, now_in, session=True)
+
+
+def _said(refused: Refused) -> tuple[str, int]:
+    """The same for whatever was wrong with name and password."""
+    if refused.retry_after is None:
+        return WRONG, 400
+    if refused.throttled:
+        return TOO_OFTEN.format(seconds=refused.retry_after), 429
+    return BUSY, 503

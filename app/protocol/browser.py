@@ -1,0 +1,171 @@
+"""Who sits in front of the browser: its two cookies, the session behind one of them, CSRF tokens.
+
+`perennial_session` names a row of `browser_sessions` and changes with every sign-in. `perennial_forms`
+names nobody; it is the key of the tokens in the forms and ties a waiting request to the browser that
+brought it. Both are 256 random bits that the database has a digest of at most.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import Request, Response
+
+from app.core import sessions as rules
+from app.core.devices import Device
+from app.core.sessions import SECOND, Lifetimes, whole_seconds
+from app.protocol.credentials import Person
+from app.protocol.forms import Form
+from app.services.runtime import Runtime
+from app.store import browser_sessions
+from app.store.browser_sessions import BrowserSession
+
+SESSION = "perennial_session"
+FORMS = "perennial_forms"
+TOUCH_EVERY = 60 * SECOND
+_COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Visitor:
+    """`cookie` is the session cookie, empty without a live session; `forms` is new when the browser
+    showed none.
+    """
+
+    session: BrowserSession | None
+    cookie: str
+    forms: str
+    forms_is_new: bool
+
+    @property
+    def owner(self) -> str:
+        """What the database calls this browser."""
+        return digest(self.forms)
+
+    def token(self, purpose: str) -> str:
+        """For one form: nobody can compute it without both cookies, and a sign-in changes it."""
+        message = f"{purpose}\0{self.cookie}".encode()
+        return hmac.new(self.forms.encode(), message, hashlib.sha256).hexdigest()
+
+
+def digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def visitor(run: Runtime, request: Request) -> Visitor:
+    forms = _cookie(run, request, FORMS)
+    cookie = _cookie(run, request, SESSION)
+    session = None if cookie is None else _live(run, cookie)
+    return Visitor(
+        session=session,
+        cookie=cookie if cookie is not None and session is not None else "",
+        forms=forms or secrets.token_urlsafe(32),
+        forms_is_new=forms is None,
+    )
+
+
+def shows_session(run: Runtime, request: Request) -> bool:
+    """Whether the browser sent a session cookie at all; it does not with a form of another site."""
+    return _name(run, SESSION) in request.cookies
+
+
+def _name(run: Runtime, cookie: str) -> str:
+    """With the prefix no other host, path or plain connection can set the cookie."""
+    return f"__Host-{cookie}" if secure(run) else cookie
+
+
+def secure(run: Runtime) -> bool:
+    return run.settings.require_issuer().startswith("https:")
+
+
+def _cookie(run: Runtime, request: Request, cookie: str) -> str | None:
+    value = request.cookies.get(_name(run, cookie), "")
+    return value if _COOKIE.fullmatch(value) else None
+
+
+def _live(run: Runtime, cookie: str) -> BrowserSession | None:
+    now = run.now()
+    with run.rotations.connect() as connection:
+        found = browser_sessions.find(connection, digest(cookie), now)
+        if found is not None and now - found.last_seen_at >= TOUCH_EVERY:
+            idle = rules.idle_end(now, run.lifetimes.idle, found.expires_at)
+            browser_sessions.touch(connection, found.digest, now, idle)
+    return found
+
+
+def suspicion(run: Runtime, request: Request, form: Form, who: Visitor, purpose: str) -> str | None:
+    """Why a posted form cannot be one of our own pages', or None."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        return "fetch_site"
+    origin = request.headers.get("Origin")
+    if origin is not None and origin != _origin(run):
+        return "origin"
+    token = form.values.get("csrf", "")
+    if who.forms_is_new or not hmac.compare_digest(token.encode(), who.token(purpose).encode()):
+        return "csrf"
+    return None
+
+
+def _origin(run: Runtime) -> str:
+    parts = urlsplit(run.settings.require_issuer())
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def sign_in(
+    run: Runtime, person: Person, who: Visitor, device: Device, *, remember: bool
+) -> Visitor:
+    """A new session id at every sign-in; the one that the browser came with is over."""
+    now, cookie, user = run.now(), secrets.token_urlsafe(32), person.user
+    settings = run.settings
+    absolute = settings.remember_me_ttl if remember else settings.browser_session_ttl
+    ends = rules.ends(now, Lifetimes(run.lifetimes.idle, absolute * SECOND))
+    session = BrowserSession(
+        digest=digest(cookie),
+        public_id=secrets.token_hex(16),
+        user_id=user.id,
+        user_epoch=user.auth_epoch,
+        auth_time=now,
+        remember_me=remember,
+        idle_expires_at=ends.idle,
+        expires_at=ends.absolute,
+        last_seen_at=now,
+    )
+    replaced = None if who.session is None else who.session.digest
+    with run.transactions.begin() as connection:
+        person.store(connection)
+        browser_sessions.begin(connection, session, device, replaced, now)
+    return Visitor(session, cookie, who.forms, who.forms_is_new)
+
+
+def sign_out(run: Runtime, who: Visitor) -> Visitor:
+    if who.session is not None:
+        with run.transactions.begin() as connection:
+            browser_sessions.end(connection, who.session.digest)
+    return Visitor(None, "", who.forms, who.forms_is_new)
+
+
+def remember(run: Runtime, response: Response, who: Visitor, *, session: bool = False) -> Response:
+    """Give the browser what it lacks; with `session` also the session cookie, or its removal."""
+    if who.forms_is_new:
+        _set(run, response, FORMS, who.forms, None)
+    if session and who.session is None:
+        _set(run, response, SESSION, "", 0)
+    elif session and who.session is not None:
+        lasting = whole_seconds(who.session.expires_at - run.now())
+        _set(run, response, SESSION, who.cookie, lasting if who.session.remember_me else None)
+    return response
+
+
+def _set(run: Runtime, response: Response, cookie: str, value: str, max_age: int | None) -> None:
+    response.set_cookie(
+        _name(run, cookie),
+        value,
+        max_age=max_age,
+        path="/",
+        secure=secure(run),
+        httponly=True,
+        samesite="Lax",
+    )

@@ -1,0 +1,120 @@
+"""Who is signed in on the pages of this server, in which browser."""
+
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    ForeignKey,
+    String,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.devices import Device
+from app.store.base import Base, Id, Milliseconds
+from app.store.users import UserRow
+
+
+class BrowserSessionRow(Base):
+    __tablename__ = "browser_sessions"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    public_id: Mapped[Id] = mapped_column(unique=True)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id"), index=True)
+    user_epoch: Mapped[int] = mapped_column(BigInteger)
+    auth_time: Mapped[Milliseconds]
+    remember_me: Mapped[bool] = mapped_column(Boolean)
+    idle_expires_at: Mapped[Milliseconds]
+    expires_at: Mapped[Milliseconds] = mapped_column(index=True)
+    last_seen_at: Mapped[Milliseconds]
+    user_agent: Mapped[str | None] = mapped_column(String(200))
+    ip: Mapped[str | None] = mapped_column(String(45))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class BrowserSession:
+    """`digest` is what the database knows of the cookie."""
+
+    digest: str
+    public_id: str
+    user_id: str
+    user_epoch: int
+    auth_time: int
+    remember_me: bool
+    idle_expires_at: int
+    expires_at: int
+    last_seen_at: int
+
+
+_FIELDS = tuple(getattr(BrowserSessionRow, name) for name in BrowserSession.__dataclass_fields__)
+_LIVE = (
+    select(*_FIELDS)
+    .join(UserRow, UserRow.id == BrowserSessionRow.user_id)
+    .where(
+        BrowserSessionRow.digest == bindparam("digest"),
+        BrowserSessionRow.expires_at > bindparam("now"),
+        BrowserSessionRow.idle_expires_at > bindparam("now"),
+        BrowserSessionRow.user_epoch == UserRow.auth_epoch,
+        UserRow.disabled_at.is_(None),
+    )
+)
+
+
+def find(connection: Connection, digest: str, now: int) -> BrowserSession | None:
+    """Only while it lives: not ended, not expired, of a person whose epoch has not moved."""
+    row = connection.execute(_LIVE, {"digest": digest, "now": now}).first()
+    return None if row is None else BrowserSession(*row)
+
+
+def begin(
+    connection: Connection,
+    session: BrowserSession,
+    device: Device,
+    replaces: str | None,
+    now: int,
+) -> None:
+    """Store it instead of the one that the browser had before, and forget the expired."""
+    gone = BrowserSessionRow.expires_at <= now
+    if replaces is not None:
+        gone |= BrowserSessionRow.digest == replaces
+    connection.execute(delete(BrowserSessionRow).where(gone))
+    values = {**asdict(session), "user_agent": device.user_agent, "ip": device.address}
+    connection.execute(insert(BrowserSessionRow).values(**values))
+
+
+def touch(connection: Connection, digest: str, now: int, idle_expires_at: int) -> None:
+    connection.execute(
+        update(BrowserSessionRow)
+        .where(BrowserSessionRow.digest == digest)
+        .values(last_seen_at=now, idle_expires_at=idle_expires_at)
+    )
+
+
+def end(connection: Connection, digest: str) -> None:
+    connection.execute(delete(BrowserSessionRow).where(BrowserSessionRow.digest == digest))
+
+
+def end_public(connection: Connection, public_id: str) -> bool:
+    """By the id that the log has. False when there is no such session, any more or ever."""
+    ended = connection.execute(
+        delete(BrowserSessionRow)
+        .where(BrowserSessionRow.public_id == public_id)
+        .returning(BrowserSessionRow.digest)
+    )
+    return ended.first() is not None
+
+
+def end_begun_by(connection: Connection, user_id: str, moment: int) -> int:
+    """End those of a person that began at this moment or earlier; how many they were."""
+    ended = connection.execute(
+        delete(BrowserSessionRow)
+        .where(BrowserSessionRow.user_id == user_id, BrowserSessionRow.auth_time <= moment)
+        .returning(BrowserSessionRow.digest)
+    )
+    return len(ended.all())
