@@ -141,6 +141,16 @@ class Settings(BaseSettings):
         default=90 * DAY,
         description="absolute lifetime of sessions created at `/oauth/token` or in body mode",
     )
+    browser_session_ttl: Lifetime = Field(
+        default=DAY // 2,
+        description="absolute lifetime of cookie-mode sessions and of the browser sign-in session",
+    )
+    remember_me_ttl: Lifetime = Field(default=90 * DAY, description='the same with "remember me"')
+    max_sessions: Annotated[int, whole("a whole number", 0, 10_000)] = Field(
+        default=0,
+        description="live sessions per user and client, beyond which the oldest ends; "
+        "`0` is no limit",
+    )
     reuse_grace: Annotated[int, seconds(0, 300)] = Field(
         default=60,
         description="how long a refresh token whose answer was lost is accepted again; "

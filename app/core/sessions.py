@@ -31,6 +31,8 @@ class EndReason(StrEnum):
     USER_DISABLED = "user_disabled"
     SECRET_RETIRED = "secret_retired"  # noqa: S105  # a reason, not a secret
     KEY_COMPROMISED = "key_compromised"
+    SIGNED_OUT = "signed_out"
+    LIMIT = "session_limit"
 
 
 class State(StrEnum):
@@ -71,6 +73,12 @@ class Session:
     user_disabled_at: int | None
     user_agent: str | None = None
     ip: str | None = None
+    first_party: bool = False
+    """Begun at the first-party API, and served there."""
+    remember_me: bool = False
+    device_name: str | None = None
+    created_at: int = 0
+    last_seen_at: int = 0
 
     @property
     def resources(self) -> tuple[str, ...]:
@@ -83,9 +91,35 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a session is begun as."""
+
+    channel: Channel = Channel.BODY
+    remember_me: bool = False
+    first_party: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Lifetimes:
     idle: int
     absolute: int
+
+
+@dataclass(frozen=True, slots=True)
+class LifetimePolicy:
+    """The server's lifetimes; `browser` and `remembered` are absolute, without and with
+    "remember me", for sessions whose token is in a cookie.
+    """
+
+    idle: int
+    absolute: int
+    browser: int
+    remembered: int
+
+    def chosen(self, terms: Terms) -> Lifetimes:
+        if terms.channel is Channel.BODY:
+            return Lifetimes(self.idle, self.absolute)
+        return Lifetimes(self.idle, self.remembered if terms.remember_me else self.browser)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from app.core.events import DatabaseUnavailable, Event, RequestRefused, SigningUnavailable
 from app.core.outcomes import ErrorCode, Refused
-from app.protocol import cors
+from app.protocol import cors, problems
 from app.protocol.grant import current_request
 from app.protocol.responses import busy, refusal, response
 from app.services.keystore import UnavailableError
@@ -75,7 +75,10 @@ def _is_origin(run: Runtime, origin: str) -> bool:
 
 def _answer(run: Runtime, refused: Refused, *events: Event, status: int | None = None) -> Response:
     run.telemetry.publish(events)
-    return response(refusal(refused, run.settings.issuer or "", status))
+    issuer = run.settings.issuer or ""
+    if current_request().path.startswith(problems.API):
+        return problems.rendered(problems.translated(refused, status), issuer)
+    return response(refusal(refused, issuer, status))
 
 
 def _refused(run: Runtime, error: HTTPException) -> Response:

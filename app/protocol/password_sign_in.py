@@ -6,9 +6,11 @@ from app.core.clients import Client
 from app.core.devices import Device
 from app.core.events import Event, SignInRefused, StoredHashDamaged
 from app.core.outcomes import ErrorCode, Outcome, Refused
+from app.core.sessions import Terms
 from app.protocol import sign_in
 from app.protocol.requested import coverage
 from app.protocol.responses import busy, too_often
+from app.protocol.sign_in import AT_TOKEN_ENDPOINT
 from app.services.passwords import Busy, Verified
 from app.services.ratelimit import Limit, source
 from app.services.runtime import Runtime
@@ -27,9 +29,12 @@ class Attempt:
     scope: str | None
     resources: tuple[str, ...]
     device: Device
+    terms: Terms = AT_TOKEN_ENDPOINT
 
 
-def sign_in_with_password(run: Runtime, client: Client, attempt: Attempt) -> Outcome:
+def sign_in_with_password(
+    run: Runtime, client: Client, attempt: Attempt, grant: str = GRANT
+) -> Outcome:
     """Refused alike, after equal work, for an unknown name, a wrong password and a disabled user."""
     covered = coverage(run, client, attempt.scope, attempt.resources)
     if isinstance(covered, Refused):
@@ -49,13 +54,13 @@ def sign_in_with_password(run: Runtime, client: Client, attempt: Attempt) -> Out
     if wait:
         return _too_often(client, wait)
     now = run.now()
-    session = sign_in.draft(run, client, user, covered, now)
-    issued = sign_in.tokens(run, client, session, now, GRANT)
+    session = sign_in.draft(run, client, user, covered, now, attempt.terms, attempt.device)
+    issued = sign_in.tokens(run, client, session, now, grant)
     with run.transactions.begin() as connection:
         if verified.new_hash is not None and user.password_hash is not None:
             users.replace_hash(connection, user.id, user.password_hash, verified.new_hash)
-        sign_in.store(connection, run, session, attempt.device)
-    return issued
+        ended = sign_in.store(connection, run, session, attempt.device)
+    return replace(issued, events=issued.events + ended)
 
 
 def _keys(attempt: Attempt) -> tuple[tuple[Limit, str], ...]:

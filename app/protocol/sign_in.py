@@ -7,24 +7,35 @@ from sqlalchemy import Connection
 from app.core import sessions as rules
 from app.core.binding import Binding
 from app.core.clients import Client
-from app.core.devices import Device
-from app.core.events import SignedIn
+from app.core.devices import UNSAID, Device
+from app.core.events import Event, SignedIn
 from app.core.outcomes import Issued
 from app.core.refresh_token import SALT_BYTES, SID_BYTES
-from app.core.sessions import Channel, Session, whole_seconds
+from app.core.sessions import Session, Terms, whole_seconds
 from app.protocol import issuance
 from app.protocol.requested import Coverage
+from app.protocol.sign_out import end_surplus
 from app.services.runtime import Runtime
 from app.store import sessions
 from app.store.users import User
 
 REFRESH_GRANT = "refresh_token"
 FIRST_GENERATION = 1
+AT_TOKEN_ENDPOINT = Terms()
 
 
-def draft(run: Runtime, client: Client, user: User, covered: Coverage, now: int) -> Session:
+def draft(
+    run: Runtime,
+    client: Client,
+    user: User,
+    covered: Coverage,
+    now: int,
+    terms: Terms = AT_TOKEN_ENDPOINT,
+    device: Device = UNSAID,
+) -> Session:
     """A session that is about to begin, not stored yet. Raises `UnavailableError`."""
-    ends = rules.ends(now, run.lifetimes)
+    lifetimes = run.lifetimes.chosen(terms)
+    ends = rules.ends(now, lifetimes)
     return Session(
         sid=secrets.token_bytes(SID_BYTES),
         public_id=secrets.token_hex(16),
@@ -33,7 +44,7 @@ def draft(run: Runtime, client: Client, user: User, covered: Coverage, now: int)
         generation=FIRST_GENERATION,
         rotated_at=now,
         rotation_key_hash=None,
-        idle_ttl=run.lifetimes.idle,
+        idle_ttl=lifetimes.idle,
         idle_expires_at=ends.idle,
         expires_at=ends.absolute,
         revoked_at=None,
@@ -44,10 +55,17 @@ def draft(run: Runtime, client: Client, user: User, covered: Coverage, now: int)
         scope=covered.scope,
         resource=" ".join(covered.resources),
         binding=Binding.NONE,
-        channel=Channel.BODY,
+        channel=terms.channel,
         auth_time=now,
         current_epoch=user.auth_epoch,
         user_disabled_at=None,
+        first_party=terms.first_party,
+        remember_me=terms.remember_me,
+        created_at=now,
+        last_seen_at=now,
+        user_agent=device.user_agent,
+        ip=device.address,
+        device_name=device.name,
     )
 
 
@@ -61,6 +79,7 @@ def tokens(run: Runtime, client: Client, session: Session, now: int, grant: str)
             expires_in=access.expires_in,
             scope=session.scope,
             authorization_expires_in=whole_seconds(session.expires_at - now),
+            session=session,
             events=(event,),
         )
     return Issued(
@@ -72,12 +91,18 @@ def tokens(run: Runtime, client: Client, session: Session, now: int, grant: str)
         ),
         refresh_token_timeout=whole_seconds(session.idle_expires_at - now),
         authorization_expires_in=whole_seconds(session.expires_at - now),
+        session=session,
         events=(event,),
     )
 
 
-def store(connection: Connection, run: Runtime, session: Session, device: Device) -> None:
-    """Write the row, in the caller's transaction."""
+def store(
+    connection: Connection, run: Runtime, session: Session, device: Device
+) -> tuple[Event, ...]:
+    """Write the row, in the caller's transaction, and end the sessions that are now too many.
+    Returns what to publish after the commit.
+    """
+    ended = end_surplus(connection, run, session)
     sessions.create(
         connection,
         {
@@ -99,11 +124,13 @@ def store(connection: Connection, run: Runtime, session: Session, device: Device
             "binding": session.binding,
             "channel": session.channel,
             "auth_time": session.auth_time,
-            "remember_me": False,
+            "remember_me": session.remember_me,
+            "first_party": session.first_party,
             "device_name": device.name,
             "user_agent": device.user_agent,
             "ip": device.address,
-            "created_at": session.auth_time,
+            "created_at": session.created_at,
             "last_seen_at": session.auth_time,
         },
     )
+    return ended

@@ -1,0 +1,22 @@
+"""which sessions were begun at the first-party API.
+
+Revision ID: 0006
+Revises: 0004
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    first_party = sa.Column("first_party", sa.Boolean(), server_default=sa.false(), nullable=False)
+    op.add_column("sessions", first_party)
+
+
+def downgrade() -> None:
+    op.drop_column("sessions", "first_party")
