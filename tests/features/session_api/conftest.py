@@ -1,6 +1,7 @@
 """The owner's application, as a phone (body mode) and as a page in a browser (cookie mode)."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from werkzeug.test import TestResponse
 from app.features.clients.use_case import Registered
 from app.protocol.problems import API
 from tests.protocol.expect import never_cached
-from tests.site import ISSUER, PASSWORD, Site
+from tests.site import ISSUER, PASSWORD, Site, Template
 
 APP = "https://app.example.com"
 COOKIE = "__Host-perennial_rt"
@@ -103,3 +104,15 @@ def page(any_site) -> App:
     any_site.user()
     any_site.user("bob")
     return App(any_site, own_client(any_site), **IN_BROWSER)
+
+
+@pytest.fixture(scope="module")
+def standing_site(sqlite_template: Template, tmp_path_factory) -> Iterator[Site]:
+    """One server, and alice, for the tests of a module that leave nothing behind."""
+    folder = tmp_path_factory.mktemp("standing-api")
+    file = folder / "site.db"
+    shutil.copyfile(sqlite_template.database_url.removeprefix("sqlite:///"), file)
+    site = Site(f"sqlite:///{file}", sqlite_template.copy_keys(folder))
+    site.user()
+    yield site
+    site.close()
