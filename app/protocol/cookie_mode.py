@@ -39,11 +39,9 @@ def objection(run: Runtime, request: Request, chosen: Channel) -> Problem | None
     simple = request.mimetype in SIMPLE_TYPES
     if simple and (chosen is Channel.COOKIE or token(run, request) is not None):
         return problem(Reason.CSRF, "simple_content_type")
-    if chosen is Channel.BODY:
-        return None
-    if request.headers.get("X-Requested-With") != REQUESTED_WITH:
+    if chosen is Channel.COOKIE and request.headers.get("X-Requested-With") != REQUESTED_WITH:
         return problem(Reason.CSRF, "requested_with")
-    return problem(Reason.CSRF, "no_origin") if "Origin" not in request.headers else None
+    return None
 
 
 def foreign_origin(run: Runtime, request: Request, client: Client) -> Problem | None:
@@ -56,7 +54,7 @@ def foreign_origin(run: Runtime, request: Request, client: Client) -> Problem | 
         known = run.registry.is_origin(origin, run.now())
     if known or origin == _own_origin(run):
         return None
-    return problem(Reason.CSRF, "foreign_origin")
+    return problem(Reason.CSRF, "foreign_origin" if origin else "no_origin")
 
 
 def _own_origin(run: Runtime) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     bindparam,
+    delete,
     false,
     insert,
     select,
@@ -216,6 +217,20 @@ def revoke(connection: Connection, sid: bytes, now: int, reason: EndReason, purg
 
 def create(connection: Connection, values: Mapping[str, Any]) -> None:
     connection.execute(insert(SessionRow).values(**values))
+
+
+def purge(connection: Connection, now: int) -> int:
+    """Forget up to `BATCH` sessions whose time to go has come.
+
+    Returns how many are gone; repeat until it is zero.
+    """
+    due = select(SessionRow.sid).where(SessionRow.purge_at <= now).limit(BATCH)
+    gone = connection.execute(
+        delete(SessionRow)
+        .where(SessionRow.sid.in_(due.scalar_subquery()))
+        .returning(SessionRow.sid)
+    )
+    return len(gone.all())
 
 
 def mark_ended(
