@@ -49,7 +49,9 @@ _NO_DIGEST = b"none"
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A registered client. `min_interval` is in milliseconds; a resource server has `resource`."""
+    """A registered client. `min_interval` and its own lifetimes are in milliseconds; a resource
+    server has `resource`.
+    """
 
     client_id: str
     name: str
@@ -64,6 +66,8 @@ class Client:
     recovery: Recovery = Recovery.WINDOW
     resource: str | None = None
     disabled: bool = False
+    idle_ttl: int | None = None
+    session_ttl: int | None = None
 
     @property
     def public(self) -> bool:

@@ -116,6 +116,18 @@ class LifetimePolicy:
     browser: int
     remembered: int
 
+    def with_own(self, idle: int | None, absolute: int | None) -> "LifetimePolicy":
+        """With those of a client, where it has its own: they replace the server's, and shorten what
+        would be longer in a browser.
+        """
+        most = self.absolute if absolute is None else absolute
+        return LifetimePolicy(
+            idle=self.idle if idle is None else idle,
+            absolute=most,
+            browser=self.browser if absolute is None else min(self.browser, most),
+            remembered=self.remembered if absolute is None else min(self.remembered, most),
+        )
+
     def chosen(self, terms: Terms) -> Lifetimes:
         if terms.channel is Channel.BODY:
             return Lifetimes(self.idle, self.absolute)

@@ -34,7 +34,7 @@ def draft(
     device: Device = UNSAID,
 ) -> Session:
     """A session that is about to begin, not stored yet. Raises `UnavailableError`."""
-    lifetimes = run.lifetimes.chosen(terms)
+    lifetimes = run.lifetimes.with_own(client.idle_ttl, client.session_ttl).chosen(terms)
     ends = rules.ends(now, lifetimes)
     return Session(
         sid=secrets.token_bytes(SID_BYTES),

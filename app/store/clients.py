@@ -41,6 +41,8 @@ class ClientRow(Base):
     resource: Mapped[str | None] = mapped_column(Text, unique=True)
     created_at: Mapped[Milliseconds]
     disabled_at: Mapped[MaybeMilliseconds]
+    idle_ttl: Mapped[MaybeMilliseconds]
+    session_ttl: Mapped[MaybeMilliseconds]
 
 
 _ALL = select(ClientRow.__table__)
@@ -110,6 +112,8 @@ def create(connection: Connection, client: Client, now: int) -> None:
             recovery=client.recovery,
             resource=client.resource,
             created_at=now,
+            idle_ttl=client.idle_ttl,
+            session_ttl=client.session_ttl,
         )
     )
 
@@ -158,4 +162,6 @@ def _client(row: Row[tuple[object, ...]]) -> Client:
         recovery=Recovery(row.recovery),
         resource=row.resource,
         disabled=row.disabled_at is not None,
+        idle_ttl=row.idle_ttl,
+        session_ttl=row.session_ttl,
     )

@@ -50,6 +50,23 @@ def test_how_long_a_session_may_live_depends_on_how_its_token_travels(terms, abs
     assert policy.chosen(terms) == Lifetimes(10, absolute)
 
 
+@pytest.mark.parametrize(
+    ("idle", "absolute", "expected"),
+    [
+        (None, None, (10, 20, 30, 40)),
+        (5, None, (5, 20, 30, 40)),
+        (None, 25, (10, 25, 25, 25)),
+        (15, 35, (15, 35, 30, 35)),
+        (15, 99, (15, 99, 30, 40)),
+    ],
+)
+def test_lifetimes_of_a_client_replace_the_servers_and_lengthen_none_in_a_browser(
+    idle, absolute, expected
+):
+    policy = LifetimePolicy(idle=10, absolute=20, browser=30, remembered=40)
+    assert policy.with_own(idle, absolute) == LifetimePolicy(*expected)
+
+
 def test_ends_are_counted_from_now():
     assert sessions.idle_end(NOW, 5, NOW + 9) == NOW + 5
     assert sessions.access_token_end(NOW, 5, NOW + 9) == NOW + 5

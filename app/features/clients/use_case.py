@@ -39,7 +39,7 @@ class Registered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A registration as asked for; `min_rotation_interval` in seconds."""
+    """A registration as asked for; durations in seconds."""
 
     name: str
     grants: tuple[str, ...] = ()
@@ -52,6 +52,8 @@ class Wish:
     min_rotation_interval: int = 0
     recovery: Recovery = Recovery.WINDOW
     resource: str | None = None
+    idle_ttl: int | None = None
+    session_ttl: int | None = None
 
 
 def register(run: Runtime, wish: Wish) -> Registered | Rejected:
@@ -89,7 +91,13 @@ def _client(wish: Wish, secret: str | None) -> Client:
         min_interval=wish.min_rotation_interval * SECOND,
         recovery=wish.recovery,
         resource=wish.resource,
+        idle_ttl=_milliseconds(wish.idle_ttl),
+        session_ttl=_milliseconds(wish.session_ttl),
     )
+
+
+def _milliseconds(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * SECOND
 
 
 def _new_secret() -> str:

@@ -73,6 +73,7 @@ def test_everything_that_was_registered_is_shown(perennial):
         *("--origin", "https://app.example.com", "--origin", "http://localhost:5173"),
         *("--min-rotation-interval", "60", "--recovery", "until-used"),
         *("--auth-method", "client_secret_post"),
+        *("--idle-ttl", "3600", "--session-ttl", "86400"),
     ]
     made = perennial.json(*CREATE, *options)
     shown = perennial.json("client", "show", made["client_id"])
@@ -90,6 +91,8 @@ def test_everything_that_was_registered_is_shown(perennial):
         "recovery": "until-used",
         "resource": None,
         "disabled": False,
+        "idle_ttl": 3600,
+        "session_ttl": 86400,
     }
     assert perennial.json("client", "list") == [shown]
 

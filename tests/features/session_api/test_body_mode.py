@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.features.session_api.conftest import App, own_client, problem, rows
+from tests.features.session_api.conftest import IN_BROWSER, App, own_client, problem, rows
 from tests.protocol.expect import claims, everything, wire
 from tests.site import ISSUER, PASSWORD
 
@@ -166,9 +166,22 @@ def test_guesses_here_and_at_the_token_endpoint_are_counted_together(phone):
 def test_only_the_owners_public_clients_with_the_grant_are_served(phone, grants, wish):
     site = phone.site
     other = App(site, own_client(site, *grants, **wish))
+    token = phone.logged_in()["refresh_token"]
     before = everything(site)
     problem(other.login(), "client_not_allowed", 403)
+    if wish:
+        problem(other.refresh(token), "client_not_allowed", 403)
     assert everything(site) == before
+
+
+def test_the_lifetimes_of_a_client_are_its_own(phone):
+    site = phone.site
+    client = own_client(site, idle_ttl=50, session_ttl=100)
+    for headers in ({}, IN_BROWSER):
+        answer = App(site, client, **headers).logged_in()
+        assert (answer["refresh_token_timeout"], answer["authorization_expires_in"]) == (50, 100)
+    assert site.sign_in(client)["authorization_expires_in"] == 100
+    assert phone.logged_in()["authorization_expires_in"] == 90 * DAY
 
 
 def test_an_unknown_or_disabled_client_is_not_served(phone):
