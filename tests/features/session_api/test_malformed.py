@@ -77,6 +77,20 @@ def test_a_body_that_is_no_object_of_json(guarded, call, body):
     assert everything(phone.site) == before
 
 
+@pytest.mark.parametrize("once_more", ['"x":1', '"client_id":"{id}"', r'"clien\u0074_id":"{id}"'])
+def test_a_member_that_occurs_twice_in_a_request_that_is_good_otherwise(guarded, once_more):
+    """Two readers of one text must not see two requests."""
+    phone, _ = guarded
+    before = everything(phone.site)
+    good = {"x": 1, **LOGIN, "client_id": phone.client_id}
+    body = json.dumps(good)[:-1] + "," + once_more.replace("{id}", phone.client_id) + "}"
+    is_a_refusal(phone.http.post("/api/v1/auth/login", data=body, content_type=JSON))
+    token = {"refresh_token": phone.tokens["refresh_token"]}
+    body = json.dumps({**good, **token})[:-1] + ',"x":2}'
+    is_a_refusal(phone.http.post("/api/v1/auth/refresh-token", data=body, content_type=JSON))
+    assert everything(phone.site) == before
+
+
 @pytest.mark.parametrize(
     "value", [None, 1, 1.5, True, [], ["alice"], {}, {"$ne": ""}, "a\0b", "\ud800", "a\nb", "\x7f"]
 )
