@@ -4,7 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
+from app.core.sessions import EndReason
+from app.store import own_sessions
 from tests.protocol.expect import everything
 
 
@@ -97,3 +100,16 @@ def test_sign_ins_at_the_same_moment_do_not_slip_through(limited):
     with ThreadPoolExecutor(6) as crowd:
         list(crowd.map(lambda _: site.sign_in(client), range(6)))
     assert reasons(site).count(None) == 2
+
+
+def test_on_postgresql_too_one_sign_in_waits_for_the_other(make_postgresql_site):
+    """SQLite has one writer at a time anyway."""
+    site = make_postgresql_site(max_sessions=2)
+    whose = (site.user().id, site.client().client.client_id)
+    asked = (*whose, 1, site.clock(), EndReason.LIMIT, site.clock())
+    with site.run.transactions.begin() as first, site.run.transactions.begin() as second:
+        own_sessions.end_beyond(first, *asked)
+        second.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            own_sessions.end_beyond(second, *asked)
+        second.rollback()
