@@ -61,11 +61,10 @@ def _published(events: Iterable[Event]) -> Runtime:
 def login() -> Answer:
     """The password is checked, counted and limited where the password grant does it."""
     run, request = runtime(), current_request()
-    channel = cookie_mode.channel(request)
-    objection = cookie_mode.objection(run, request, channel)
-    if objection is not None:
-        return objection
-    body = _body(request, channel)
+    opened = _opened(run, request)
+    if isinstance(opened, Problem):
+        return opened
+    channel, body = opened
     attempt = _attempt(body, channel)
     client = _served(run, request, body.required("client_id"), PASSWORD, channel)
     if isinstance(client, Problem):
@@ -90,12 +89,11 @@ def _attempt(body: JsonBody, channel: Channel) -> Attempt:
 @_answering
 def refresh_token() -> Answer:
     run, request = runtime(), current_request()
-    channel = cookie_mode.channel(request)
-    objection = cookie_mode.objection(run, request, channel)
-    if objection is not None:
-        return objection
+    opened = _opened(run, request)
+    if isinstance(opened, Problem):
+        return opened
+    channel, body = opened
     key = forms.idempotency_key(request.headers.get("Idempotency-Key"))
-    body = _body(request, channel)
     text = _presented(run, request, body, channel)
     client = _client_of(run, request, body, channel, text)
     if isinstance(client, Problem):
@@ -145,29 +143,31 @@ def _served(
 def logout() -> Answer:
     """The cookie is deleted with every 204, also when it was good for nothing."""
     run, request = runtime(), current_request()
-    channel = cookie_mode.channel(request)
-    objection = cookie_mode.objection(run, request, channel)
-    if objection is not None:
-        return objection
-    body = _body(request, channel)
+    opened = _opened(run, request)
+    if isinstance(opened, Problem):
+        return opened
+    channel, body = opened
     everywhere = body.flag("everywhere")
-    text = cookie_mode.token(run, request) if channel is Channel.COOKIE else None
-    if channel is Channel.COOKIE:
-        client = NOBODY if text is None else use_case.owner(run, text)
-        objection = cookie_mode.foreign_origin(run, request, client)
-    else:
-        text = body.text("refresh_token")
-    events = objection or _logged_out(run, request, text, channel, everywhere=everywhere)
+    if channel is Channel.BODY:
+        events = _logged_out(run, request, body.text("refresh_token"), channel, everywhere)
+        return events if isinstance(events, Problem) else _nothing_more(events)
+    text = cookie_mode.token(run, request)
+    client = NOBODY if text is None else use_case.owner(run, text)
+    objection = cookie_mode.foreign_origin(run, request, client)
+    events = objection or _logged_out(run, request, text, channel, everywhere)
     if isinstance(events, Problem):
         return events
     answer = _nothing_more(events)
-    if channel is Channel.COOKIE:
-        cookie_mode.delete(run, answer)
+    cookie_mode.delete(run, answer)
     return answer
 
 
 def _logged_out(
-    run: Runtime, request: Request, text: str | None, channel: Channel, *, everywhere: bool
+    run: Runtime,
+    request: Request,
+    text: str | None,
+    channel: Channel,
+    everywhere: bool,  # noqa: FBT001  # a member of the request
 ) -> tuple[Event, ...] | Problem:
     """By the refresh token or, without one, by the bearer; either will do for everywhere."""
     if everywhere:
@@ -223,12 +223,18 @@ def end_session(public_id: str) -> Answer:
     return _nothing_more(events)
 
 
-def _body(request: Request, channel: Channel) -> JsonBody:
-    """In cookie mode a script has no refresh token to send."""
+def _opened(run: Runtime, request: Request) -> tuple[Channel, JsonBody] | Problem:
+    """Which channel a request is on, and its body. In cookie mode a script has no refresh token to
+    send.
+    """
+    channel = cookie_mode.channel(request)
+    objection = cookie_mode.objection(run, request, channel)
+    if objection is not None:
+        return objection
     body = json_body.read(request)
     if channel is Channel.COOKIE and "refresh_token" in body.members:
         raise MalformedError("refresh_token_in_body")
-    return body
+    return channel, body
 
 
 def _tokens(run: Runtime, channel: Channel, outcome: Outcome) -> Answer:

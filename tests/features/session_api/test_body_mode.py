@@ -35,6 +35,7 @@ SESSION = {
 }
 
 
+@pytest.mark.clause("draft-browser-based-apps-6.3.3.1-01")
 def test_a_login_brings_tokens_and_the_session(phone):
     answer = phone.logged_in(device_name="Ana's phone", remember_me=True, scope="read")
     assert set(answer) == MEMBERS
@@ -125,6 +126,7 @@ def test_a_session_ends_idle_and_at_its_end(phone, seconds, reason):
         {"password": "x" * 2000},
     ],
 )
+@pytest.mark.clause("rfc9457-3.1.3-01")
 def test_every_failed_login_gets_the_same_answer_and_begins_nothing(phone, wrong):
     before = everything(phone.site)
     answer = phone.login(**wrong)
@@ -133,10 +135,13 @@ def test_every_failed_login_gets_the_same_answer_and_begins_nothing(phone, wrong
     assert everything(phone.site) == before
 
 
-def test_a_disabled_user_is_not_told_apart(phone):
+@pytest.mark.clause("asvs5-v7-7.4.2-01")
+def test_a_disabled_user_is_signed_out_and_not_told_apart(phone):
+    token = phone.logged_in("bob")["refresh_token"]
     with phone.site.app.app_context():
         result = phone.site.app.test_cli_runner().invoke(args=["user", "disable", "bob"])
     assert result.exit_code == 0
+    problem(phone.refresh(token), "session_ended", 401)
     assert wire(phone.login("bob")) == wire(phone.login(password="another"))
 
 

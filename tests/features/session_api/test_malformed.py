@@ -67,7 +67,7 @@ def guarded(standing_site):
     return phone, page
 
 
-@pytest.mark.clause("rfc9457-3-01", "rfc9457-3.1.2-01", "rfc9457-5-01")
+@pytest.mark.clause("rfc9457-3-01", "rfc9457-3.1.1-01", "rfc9457-3.1.2-01", "rfc9457-5-01")
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_body_that_is_no_object_of_json(guarded, call, body):
