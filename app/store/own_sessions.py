@@ -14,6 +14,13 @@ def living(connection: Connection, user_id: str, now: int) -> list[Session]:
     return sessions.newest(connection, SessionRow.user_id == user_id, live(now))
 
 
+def lock(connection: Connection, user_id: str) -> None:
+    """Until the transaction ends, whoever else locks this person waits."""
+    connection.execute(
+        select(UserRow.id).where(UserRow.id == user_id).with_for_update(key_share=True)
+    )
+
+
 def end_beyond(
     connection: Connection,
     user_id: str,
@@ -23,13 +30,7 @@ def end_beyond(
     reason: EndReason,
     purge_at: int,
 ) -> list[Ended]:
-    """End the person's oldest live sessions at this client until no more than `keep` are left.
-
-    The person's row is locked first, so that of several sign-ins each counts the ones before.
-    """
-    connection.execute(
-        select(UserRow.id).where(UserRow.id == user_id).with_for_update(key_share=True)
-    )
+    """End the person's oldest live sessions at this client until no more than `keep` are left."""
     surplus = (
         select(SessionRow.sid)
         .join(UserRow, UserRow.id == SessionRow.user_id)

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from app.core.sessions import EndReason
-from app.store import own_sessions
+from app.protocol.sign_out import end_surplus
+from app.store import sessions
 from tests.protocol.expect import everything
 
 
@@ -105,11 +105,18 @@ def test_sign_ins_at_the_same_moment_do_not_slip_through(limited):
 def test_on_postgresql_too_one_sign_in_waits_for_the_other(make_postgresql_site):
     """SQLite has one writer at a time anyway."""
     site = make_postgresql_site(max_sessions=2)
-    whose = (site.user().id, site.client().client.client_id)
-    asked = (*whose, 1, site.clock(), EndReason.LIMIT, site.clock())
+    client = site.client()
+    site.user()
+    site.sign_in(client)
+    (session,) = own_sessions_of(site)
     with site.run.transactions.begin() as first, site.run.transactions.begin() as second:
-        own_sessions.end_beyond(first, *asked)
+        end_surplus(first, site.run, session)
         second.execute(text("SET LOCAL lock_timeout = '50ms'"))
         with pytest.raises(OperationalError, match="lock timeout"):
-            own_sessions.end_beyond(second, *asked)
+            end_surplus(second, site.run, session)
         second.rollback()
+
+
+def own_sessions_of(site):
+    with site.run.rotations.connect() as connection:
+        return [session for session, _ in sessions.listing(connection)]
