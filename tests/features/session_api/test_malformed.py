@@ -129,6 +129,17 @@ def test_a_required_member_is_missing_or_empty(guarded, missing):
     is_a_refusal(phone.post("login", **rest, **{missing: ""}))
 
 
+@pytest.mark.parametrize("missing", ["refresh_token", "client_id"])
+def test_a_refresh_in_body_mode_names_the_token_and_the_client(guarded, missing):
+    phone, _ = guarded
+    before = everything(phone.site)
+    good = {"refresh_token": phone.tokens["refresh_token"], "client_id": phone.client_id}
+    rest = {name: value for name, value in good.items() if name != missing}
+    is_a_refusal(phone.post("refresh-token", **rest))
+    is_a_refusal(phone.post("refresh-token", **rest, **{missing: ""}))
+    assert everything(phone.site) == before
+
+
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize(
     "content_type",

@@ -165,3 +165,23 @@ def test_any_client_of_the_owner_may_show_people_their_sessions(phone):
     oauth = site.client(first_party=True)
     token = site.sign_in(oauth)["access_token"]
     assert len(listed(App(site, own_client(site)), token)) == 1
+
+
+def test_a_host_that_cannot_tell_asks_to_come_again(phone):
+    """Its derivation secret is not the one the token was made with: R1c, never "signed out"."""
+    token = phone.logged_in()["refresh_token"]
+    file = phone.site.run.keystore.directory.path / "refresh-1.secret"
+    right, before = file.read_bytes(), everything(phone.site)
+    file.write_bytes(bytes(32))
+    phone.site.run.keystore.forget()
+    for answer in (
+        phone.refresh(token),
+        phone.post("logout", refresh_token=token),
+        phone.post("logout", refresh_token=token, everywhere=True),
+    ):
+        assert (answer.status_code, answer.json["reason"]) == (503, "busy")
+        assert int(answer.headers["Retry-After"]) >= 1
+    assert everything(phone.site) == before
+    file.write_bytes(right)
+    phone.site.run.keystore.forget()
+    assert phone.refresh(token).status_code == 200
