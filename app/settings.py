@@ -147,6 +147,11 @@ class Settings(BaseSettings):
         'without "remember me"',
     )
     remember_me_ttl: Lifetime = Field(default=90 * DAY, description='the same, with "remember me"')
+    max_sessions: Annotated[int, whole("a whole number", 0, 10_000)] = Field(
+        default=0,
+        description="live sessions per user and client, beyond which the oldest ends; "
+        "`0` is no limit",
+    )
     reuse_grace: Annotated[int, seconds(0, 300)] = Field(
         default=60,
         description="how long a refresh token whose answer was lost is accepted again; "

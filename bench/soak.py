@@ -22,9 +22,9 @@ from app.core.devices import UNSAID
 from app.core.outcomes import Issued
 from app.features.clients import use_case as clients
 from app.features.clients.use_case import Registered, Wish
-from app.features.refresh.use_case import Request, refresh
 from app.features.users import use_case as users
 from app.protocol import sign_in
+from app.protocol.refresh import Request, refresh
 from app.protocol.requested import Coverage
 from app.services.runtime import Runtime, runtime
 from app.settings import Settings

@@ -49,7 +49,8 @@ _NO_DIGEST = b"none"
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A registered client. `min_interval` is in milliseconds; a resource server has `resource`.
+    """A registered client. `min_interval` and its own lifetimes are in milliseconds; a resource
+    server has `resource`.
 
     Access tokens of a client without `status` do not say where their session's bit is.
     """
@@ -69,6 +70,8 @@ class Client:
     resource: str | None = None
     disabled: bool = False
     status: bool = True
+    idle_ttl: int | None = None
+    session_ttl: int | None = None
 
     @property
     def public(self) -> bool:

@@ -134,6 +134,14 @@ class UserSessionsEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SessionsPurged(Event):
+    """The rows of so many sessions that were long over are gone; the audit is kept."""
+
+    name = "sessions_purged"
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
 class UserEnabled(Event):
     """The person may sign in again; sessions from before stay ended."""
 

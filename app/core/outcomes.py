@@ -1,10 +1,10 @@
 """All that a token request can come to: issued or refused. Both are values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.core.events import Event
-from app.core.sessions import State
+from app.core.sessions import Session, State
 
 
 class ErrorCode(StrEnum):
@@ -32,7 +32,9 @@ class ErrorCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """Tokens to hand out. Durations are whole seconds, as the wire wants them."""
+    """Tokens to hand out. Durations are whole seconds, as the wire wants them; `session` is as its
+    row is now, None for a client's own token.
+    """
 
     access_token: str
     expires_in: int
@@ -40,6 +42,7 @@ class Issued:
     refresh_token: str | None = None
     refresh_token_timeout: int | None = None
     authorization_expires_in: int | None = None
+    session: Session | None = field(default=None, compare=False)
     events: tuple[Event, ...] = ()
 
     def __repr__(self) -> str:

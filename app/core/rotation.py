@@ -39,6 +39,7 @@ class Refusal(StrEnum):
     FORGED = "forged"
     OTHER_CLIENT = "other_client"
     OTHER_CHANNEL = "other_channel"
+    OTHER_INTERFACE = "other_interface"
     PROOF_FAILED = "proof_failed"
     SECRET_AWAITED = "secret_awaited"  # noqa: S105  # a reason
     SECRET_GONE = "secret_gone"  # noqa: S105  # a reason
@@ -70,7 +71,8 @@ class Policy:
 class Presented:
     """A refresh request, reduced to what the rules ask about.
 
-    `successor` says whether this host could derive the session's current token.
+    `successor` says whether this host could derive the session's current token; `first_party`, that
+    it was presented at the first-party API, which serves only what was begun there.
     """
 
     generation: int
@@ -82,6 +84,7 @@ class Presented:
     key_hash: bytes | None = None
     scope: str | None = None
     resources: tuple[str, ...] = ()
+    first_party: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,8 @@ def present(
     key: str | None = None,
     scope: str | None = None,
     wanted: tuple[str, ...] = (),
+    channel: Channel = Channel.BODY,
+    first_party: bool = False,
 ) -> Presented:
     """Reduce a request to what is judged. Without a session there is no salt to verify with."""
     if session is None:
@@ -153,6 +158,8 @@ def present(
         key_hash=None if key is None else key_hash(token.sid, key),
         scope=scope,
         resources=wanted,
+        channel=channel,
+        first_party=first_party,
     )
 
 
@@ -170,18 +177,24 @@ def judge(session: Session | None, presented: Presented, now: int, policy: Polic
 
 
 def _not_the_holder(session: Session, presented: Presented) -> Refuse | None:
-    why = _NOT_GENUINE.get(presented.authenticity)
+    why = _NOT_GENUINE.get(presented.authenticity) or _misdirected(session, presented)
     if why is not None:
         return Refuse(Rule.R1_UNKNOWN, why)
-    if presented.client_id != session.client_id:
-        return Refuse(Rule.R1_UNKNOWN, Refusal.OTHER_CLIENT)
-    if presented.channel is not session.channel:
-        return Refuse(Rule.R1_UNKNOWN, Refusal.OTHER_CHANNEL)
     if session.binding is not Binding.NONE and presented.proof is not Proof.PROVEN:
         return Refuse(Rule.R1B_UNPROVEN, Refusal.PROOF_FAILED)
     if presented.authenticity is Authenticity.UNDECIDED:
         return Refuse(Rule.R1C_SECRET_AWAITED, Refusal.SECRET_AWAITED)
     return None
+
+
+def _misdirected(session: Session, presented: Presented) -> Refusal | None:
+    """The first-party API knows no proof of possession, so a bound session is none of its own."""
+    if presented.client_id != session.client_id:
+        return Refusal.OTHER_CLIENT
+    if presented.channel is not session.channel:
+        return Refusal.OTHER_CHANNEL
+    own = session.first_party and session.binding is Binding.NONE
+    return Refusal.OTHER_INTERFACE if presented.first_party and not own else None
 
 
 def _over(session: Session, presented: Presented, now: int) -> Refuse | None:

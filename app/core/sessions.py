@@ -33,6 +33,8 @@ class EndReason(StrEnum):
     USER_DISABLED = "user_disabled"
     SECRET_RETIRED = "secret_retired"  # noqa: S105  # a reason, not a secret
     KEY_COMPROMISED = "key_compromised"
+    SIGNED_OUT = "signed_out"
+    LIMIT = "session_limit"
 
 
 class State(StrEnum):
@@ -73,6 +75,12 @@ class Session:
     user_disabled_at: int | None
     user_agent: str | None = None
     ip: str | None = None
+    first_party: bool = False
+    """Begun at the first-party API, and served there."""
+    remember_me: bool = False
+    device_name: str | None = None
+    created_at: int = 0
+    last_seen_at: int = 0
     status: Place | None = None
 
     @property
@@ -86,9 +94,47 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a session is begun as."""
+
+    channel: Channel = Channel.BODY
+    remember_me: bool = False
+    first_party: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Lifetimes:
     idle: int
     absolute: int
+
+
+@dataclass(frozen=True, slots=True)
+class LifetimePolicy:
+    """The server's lifetimes; `browser` and `remembered` are absolute, without and with
+    "remember me", for sessions whose token is in a cookie.
+    """
+
+    idle: int
+    absolute: int
+    browser: int
+    remembered: int
+
+    def with_own(self, idle: int | None, absolute: int | None) -> "LifetimePolicy":
+        """With those of a client, where it has its own: they replace the server's, and shorten what
+        would be longer in a browser.
+        """
+        most = self.absolute if absolute is None else absolute
+        return LifetimePolicy(
+            idle=self.idle if idle is None else idle,
+            absolute=most,
+            browser=self.browser if absolute is None else min(self.browser, most),
+            remembered=self.remembered if absolute is None else min(self.remembered, most),
+        )
+
+    def chosen(self, terms: Terms) -> Lifetimes:
+        if terms.channel is Channel.BODY:
+            return Lifetimes(self.idle, self.absolute)
+        return Lifetimes(self.idle, self.remembered if terms.remember_me else self.browser)
 
 
 @dataclass(frozen=True, slots=True)

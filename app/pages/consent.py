@@ -56,7 +56,9 @@ def _question(run: Runtime, who: Visitor, waiting: Waiting, asked: Asked) -> Res
 
 def _until(run: Runtime, asked: Asked) -> str:
     """When the access ends at the latest, as people write it."""
-    lasts = run.lifetimes.absolute if REFRESH_GRANT in asked.client.grants else run.access_ttl
+    client = asked.client
+    own = run.lifetimes.with_own(client.idle_ttl, client.session_ttl)
+    lasts = own.absolute if REFRESH_GRANT in client.grants else run.access_ttl
     moment = datetime.fromtimestamp((run.now() + lasts) / 1000, UTC)
     return moment.strftime("%-d %B %Y, %H:%M UTC")
 

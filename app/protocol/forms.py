@@ -50,21 +50,25 @@ def read(request: Request) -> Form:
         raise MalformedError("query_string")
     if not _is_form(request):
         raise MalformedError("content_type")
-    return parse(_body(request))
+    return parse(body(request))
 
 
-def _body(request: Request) -> bytes:
+def is_text(value: str) -> bool:
+    return _TEXT.fullmatch(value) is not None
+
+
+def body(request: Request) -> bytes:
     """The whole body: one that was cut off or never ends is not acted on in part."""
     try:
-        body = request.get_data(cache=False)
+        read = request.get_data(cache=False)
         if request.content_length is not None:
-            complete = len(body) == request.content_length
+            complete = len(read) == request.content_length
         else:
             complete = not request.environ["wsgi.input"].read(1)
     except (OSError, ParseException) as error:  # a broken chunk, a connection that was lost
         raise MalformedError("unreadable_body") from error
     if complete:
-        return body
+        return read
     if request.content_length is None:
         raise RequestEntityTooLarge
     raise MalformedError("incomplete_body")
@@ -77,9 +81,9 @@ def _is_form(request: Request) -> bool:
     return request.mimetype == _FORM and charset.lower() == "utf-8"
 
 
-def parse(body: bytes) -> Form:
+def parse(encoded: bytes) -> Form:
     try:
-        text = body.decode("utf-8")
+        text = encoded.decode("utf-8")
         if _BAD_ESCAPE.search(text):
             raise MalformedError("percent_escape")
         pairs = parse_qsl(
@@ -96,7 +100,7 @@ def _collect(pairs: list[tuple[str, str]]) -> Form:
     values: dict[str, str] = {}
     resources: list[str] = []
     for name, value in pairs:
-        if not _TEXT.fullmatch(value):
+        if not is_text(value):
             raise MalformedError("control_character")
         if name in REPEATABLE:
             resources.append(value)

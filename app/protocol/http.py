@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from app.core.events import DatabaseUnavailable, Event, RequestRefused, SigningUnavailable
 from app.core.outcomes import ErrorCode, Refused
-from app.protocol import cors
+from app.protocol import cors, problems
 from app.protocol.grant import current_request
 from app.protocol.pages import PATHS, failure
 from app.protocol.responses import busy, refusal, response
@@ -76,10 +76,12 @@ def _is_origin(run: Runtime, origin: str) -> bool:
 
 def _answer(run: Runtime, refused: Refused, *events: Event, status: int | None = None) -> Response:
     run.telemetry.publish(events)
-    answer = response(refusal(refused, run.settings.issuer or "", status))
-    if current_request().path in PATHS and run.settings.issuer is not None:
-        return _for_people(run, refused, answer)
-    return answer
+    issuer = run.settings.issuer or ""
+    path = current_request().path
+    if path.startswith(problems.API):
+        return problems.rendered(problems.translated(refused, status), issuer)
+    answer = response(refusal(refused, issuer, status))
+    return _for_people(run, refused, answer) if path in PATHS and issuer else answer
 
 
 def _for_people(run: Runtime, refused: Refused, answer: Response) -> Response:

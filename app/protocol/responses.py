@@ -43,15 +43,20 @@ class RefusedError(OAuth2Error):
         self.refused = refused
 
 
+def encoded(body: Mapping[str, object]) -> str:
+    return _ENCODER.encode(body)
+
+
 def render(outcome: Outcome, issuer: str) -> Answer:
     match outcome:
         case Issued():
-            return 200, _issued(outcome), list(NO_STORE)
+            return 200, token_members(outcome), list(NO_STORE)
         case Refused():
             return refusal(outcome, issuer)
 
 
-def _issued(issued: Issued) -> dict[str, object]:
+def token_members(issued: Issued) -> dict[str, object]:
+    """The members of a token response (CONTRACT §4)."""
     body: dict[str, object] = {
         "access_token": issued.access_token,
         "token_type": "Bearer",
@@ -94,7 +99,7 @@ def _status(refused: Refused) -> int:
 def response(answer: Answer) -> Response:
     status, body, headers = answer
     return Response(
-        _ENCODER.encode(body),
+        encoded(body),
         status=status,
         headers=headers,
         content_type="application/json",

@@ -7,14 +7,15 @@ from sqlalchemy import Connection
 from app.core import sessions as rules
 from app.core.binding import Binding
 from app.core.clients import Client
-from app.core.devices import Device
-from app.core.events import SignedIn
+from app.core.devices import UNSAID, Device
+from app.core.events import Event, SignedIn
 from app.core.outcomes import Issued
 from app.core.refresh_token import SALT_BYTES, SID_BYTES
-from app.core.sessions import Channel, Session, whole_seconds
+from app.core.sessions import Session, Terms, whole_seconds
 from app.core.status_list import Place
 from app.protocol import issuance
 from app.protocol.requested import Coverage
+from app.protocol.sign_out import end_surplus
 from app.services.keystore import UnavailableError
 from app.services.runtime import Runtime
 from app.store import sessions, status_lists
@@ -23,6 +24,7 @@ from app.store.users import User
 
 REFRESH_GRANT = "refresh_token"
 FIRST_GENERATION = 1
+AT_TOKEN_ENDPOINT = Terms()
 
 
 def draft(
@@ -31,6 +33,8 @@ def draft(
     user: User,
     covered: Coverage,
     now: int,
+    terms: Terms = AT_TOKEN_ENDPOINT,
+    device: Device = UNSAID,
     *,
     auth_time: int | None = None,
 ) -> Session:
@@ -38,7 +42,8 @@ def draft(
     `auth_time` is when the person signed in, if that was before. Raises `UnavailableError`.
     """
     status = _place(run, now) if client.status else None
-    ends = rules.ends(now, run.lifetimes)
+    lifetimes = run.lifetimes.with_own(client.idle_ttl, client.session_ttl).chosen(terms)
+    ends = rules.ends(now, lifetimes)
     return Session(
         sid=secrets.token_bytes(SID_BYTES),
         public_id=secrets.token_hex(16),
@@ -47,7 +52,7 @@ def draft(
         generation=FIRST_GENERATION,
         rotated_at=now,
         rotation_key_hash=None,
-        idle_ttl=run.lifetimes.idle,
+        idle_ttl=lifetimes.idle,
         idle_expires_at=ends.idle,
         expires_at=ends.absolute,
         revoked_at=None,
@@ -58,10 +63,17 @@ def draft(
         scope=covered.scope,
         resource=" ".join(covered.resources),
         binding=Binding.NONE,
-        channel=Channel.BODY,
+        channel=terms.channel,
         auth_time=now if auth_time is None else auth_time,
         current_epoch=user.auth_epoch,
         user_disabled_at=None,
+        first_party=terms.first_party,
+        remember_me=terms.remember_me,
+        created_at=now,
+        last_seen_at=now,
+        user_agent=device.user_agent,
+        ip=device.address,
+        device_name=device.name,
         status=status,
     )
 
@@ -92,6 +104,7 @@ def tokens(
             expires_in=access.expires_in,
             scope=session.scope,
             authorization_expires_in=whole_seconds(session.expires_at - now),
+            session=session,
             events=(event,),
         )
     return Issued(
@@ -103,20 +116,24 @@ def tokens(
         ),
         refresh_token_timeout=whole_seconds(session.idle_expires_at - now),
         authorization_expires_in=whole_seconds(session.expires_at - now),
+        session=session,
         events=(event,),
     )
 
 
 def store(
     connection: Connection, run: Runtime, session: Session, device: Device, **origin: str
-) -> None:
-    """Write the row, in the caller's transaction. `origin` may be a code or a browser session. Raises
+) -> tuple[Event, ...]:
+    """Write the row, in the caller's transaction, and end the sessions that are now too many.
+    `origin` may be a code or a browser session. Returns what to publish after the commit. Raises
     `UnavailableError`: the sign-in has to be repeated with another place in a status list.
     """
+    ended = end_surplus(connection, run, session)
     try:
         sessions.create(connection, {**_row(run, session, device), **origin})
     except PlaceTakenError:
         raise UnavailableError("a place in a status list was given twice") from None
+    return ended
 
 
 def _row(run: Runtime, session: Session, device: Device) -> dict[str, object]:
@@ -139,12 +156,13 @@ def _row(run: Runtime, session: Session, device: Device) -> dict[str, object]:
         "binding": session.binding,
         "channel": session.channel,
         "auth_time": session.auth_time,
-        "remember_me": False,
+        "remember_me": session.remember_me,
+        "first_party": session.first_party,
         "device_name": device.name,
         "user_agent": device.user_agent,
         "ip": device.address,
-        "created_at": session.rotated_at,
-        "last_seen_at": session.rotated_at,
+        "created_at": session.created_at,
+        "last_seen_at": session.last_seen_at,
         "status_list": None if session.status is None else session.status.list_id,
         "status_idx": None if session.status is None else session.status.index,
     }

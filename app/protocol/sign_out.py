@@ -1,11 +1,13 @@
-"""Ending sessions on somebody's behalf: one, or all of a person's."""
+"""Ending sessions on somebody's behalf: one, all of a person's, or those that are too many."""
 
 import secrets
+
+from sqlalchemy import Connection
 
 from app.core.events import Event, SessionEnded, UserSessionsEnded
 from app.core.sessions import EndReason, Session, purge_time
 from app.services.runtime import Runtime
-from app.store import audit, bulk_endings, endings, sessions, users
+from app.store import audit, bulk_endings, endings, own_sessions, sessions, users
 from app.store.bulk_endings import FIRST_SID, Chosen
 from app.store.endings import Ending
 from app.store.users import User
@@ -49,7 +51,7 @@ def finish(run: Runtime, ending: Ending) -> tuple[int, tuple[Event, ...]]:
 
 
 def end_session(run: Runtime, session: Session, reason: EndReason) -> tuple[Event, ...]:
-    """End one session for an operator; nothing happens to one that has ended."""
+    """End one session; nothing happens to one that has ended."""
     now = run.now()
     purge_at = purge_time(now, run.access_ttl)
     event = SessionEnded(session.public_id, session.client_id, session.user_id, reason)
@@ -80,3 +82,22 @@ def end_chosen(run: Runtime, chosen: Chosen, reason: EndReason) -> int:
             [SessionEnded(each.public_id, each.client_id, each.user_id, reason) for each in ended]
         )
         total, after = total + len(ended), ended[-1].sid
+
+
+def end_surplus(connection: Connection, run: Runtime, session: Session) -> tuple[Event, ...]:
+    """Make room for a session that is about to be stored (`PERENNIAL_MAX_SESSIONS`), in the
+    caller's transaction: of several sign-ins of one person each counts those before. Returns what
+    to publish after the commit.
+    """
+    most, reason = run.settings.max_sessions, EndReason.LIMIT
+    if not most:
+        return ()
+    whose = (session.user_id, session.client_id)
+    own_sessions.lock(connection, session.user_id)
+    now = run.now()  # an ending is dated when it happens, not when its turn was waited for
+    purge_at = purge_time(now, run.access_ttl)
+    ended = own_sessions.end_beyond(connection, *whose, most - 1, now, reason, purge_at)
+    for each in ended:
+        facts = {"session": each.public_id, "client_id": each.client_id, "user_id": each.user_id}
+        audit.record(connection, now, SessionEnded.name, {**facts, "detail": reason})
+    return tuple(SessionEnded(e.public_id, e.client_id, e.user_id, reason) for e in ended)

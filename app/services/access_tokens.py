@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core import sessions as rules
-from app.core.sessions import SECOND, State
+from app.core.sessions import SECOND, Session, State
 from app.services import signer
 from app.services.runtime import Runtime
 from app.store import denied_tokens, sessions
@@ -47,15 +47,27 @@ def read(run: Runtime, text: str) -> AccessToken | None:
 
 def is_alive(run: Runtime, token: AccessToken) -> bool:
     """Not denied, its client enabled, its session live (RFC 7662 §4)."""
-    now = run.now()
-    client = run.registry.client(token.client_id, now)
-    if client is None or client.disabled:
+    if "sid" in token.claims:
+        return living_session(run, token) is not None
+    if not _client_is_enabled(run, token):
         return False
-    public_id = token.claims.get("sid")
+    with run.rotations.connect() as connection:
+        return not denied_tokens.is_denied(connection, token.jti)
+
+
+def living_session(run: Runtime, token: AccessToken) -> Session | None:
+    """The session of a token that is alive; None as well for a token without a session."""
+    if not _client_is_enabled(run, token):
+        return None
     with run.rotations.connect() as connection:
         if denied_tokens.is_denied(connection, token.jti):
-            return False
-        if public_id is None:
-            return True
-        session = sessions.find_public(connection, str(public_id))
-    return session is not None and rules.state(session, now) is State.LIVE
+            return None
+        session = sessions.find_public(connection, str(token.claims.get("sid")))
+    if session is None or rules.state(session, run.now()) is not State.LIVE:
+        return None
+    return session
+
+
+def _client_is_enabled(run: Runtime, token: AccessToken) -> bool:
+    client = run.registry.client(token.client_id, run.now())
+    return client is not None and not client.disabled

@@ -10,7 +10,7 @@ from app.core import keyring
 from app.core.clients import Client, Recovery
 from app.core.refresh_token import Ring
 from app.core.rotation import Policy
-from app.core.sessions import SECOND, Lifetimes
+from app.core.sessions import SECOND, LifetimePolicy
 from app.services.key_ceremony import Ceremony
 from app.services.keystore import Keystore
 from app.services.passwords import Passwords
@@ -69,9 +69,14 @@ class Runtime:
         return self.settings.access_token_ttl * SECOND
 
     @property
-    def lifetimes(self) -> Lifetimes:
+    def lifetimes(self) -> LifetimePolicy:
         settings = self.settings
-        return Lifetimes(settings.refresh_idle_ttl * SECOND, settings.session_ttl * SECOND)
+        return LifetimePolicy(
+            idle=settings.refresh_idle_ttl * SECOND,
+            absolute=settings.session_ttl * SECOND,
+            browser=settings.browser_session_ttl * SECOND,
+            remembered=settings.remember_me_ttl * SECOND,
+        )
 
     def policy(self, client: Client) -> Policy:
         """How this client's refresh tokens are judged."""

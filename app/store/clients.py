@@ -44,6 +44,8 @@ class ClientRow(Base):
     created_at: Mapped[Milliseconds]
     disabled_at: Mapped[MaybeMilliseconds]
     status: Mapped[bool] = mapped_column(Boolean, server_default=true())
+    idle_ttl: Mapped[MaybeMilliseconds]
+    session_ttl: Mapped[MaybeMilliseconds]
 
 
 _ALL = select(ClientRow.__table__)
@@ -115,6 +117,8 @@ def create(connection: Connection, client: Client, now: int) -> None:
             resource=client.resource,
             created_at=now,
             status=client.status,
+            idle_ttl=client.idle_ttl,
+            session_ttl=client.session_ttl,
         )
     )
 
@@ -165,4 +169,6 @@ def _client(row: Row[tuple[object, ...]]) -> Client:
         resource=row.resource,
         disabled=row.disabled_at is not None,
         status=row.status,
+        idle_ttl=row.idle_ttl,
+        session_ttl=row.session_ttl,
     )

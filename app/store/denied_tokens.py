@@ -21,10 +21,14 @@ _DENIED = select(DeniedTokenRow.jti).where(DeniedTokenRow.jti == bindparam("jti"
 def deny(connection: Connection, jti: str, expires_at: int, now: int) -> None:
     """Remember the token, and forget those whose time has passed: the table cannot grow."""
     insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    connection.execute(delete(DeniedTokenRow).where(DeniedTokenRow.expires_at <= now))
+    forget(connection, now)
     connection.execute(
         insert(DeniedTokenRow).values(jti=jti, expires_at=expires_at).on_conflict_do_nothing()
     )
+
+
+def forget(connection: Connection, now: int) -> None:
+    connection.execute(delete(DeniedTokenRow).where(DeniedTokenRow.expires_at <= now))
 
 
 def is_denied(connection: Connection, jti: str) -> bool:

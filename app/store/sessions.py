@@ -4,12 +4,13 @@ No index touches a column that a refresh changes, so that PostgreSQL updates the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    ColumnElement,
     Connection,
     ForeignKey,
     Index,
@@ -18,6 +19,8 @@ from sqlalchemy import (
     String,
     Text,
     bindparam,
+    delete,
+    false,
     insert,
     select,
     text,
@@ -84,6 +87,7 @@ class SessionRow(Base):
     ip: Mapped[str | None] = mapped_column(String(45))
     created_at: Mapped[Milliseconds]
     last_seen_at: Mapped[Milliseconds]
+    first_party: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
 
 
 _SESSION: tuple[Any, ...] = (
@@ -111,6 +115,11 @@ _SESSION: tuple[Any, ...] = (
     UserRow.disabled_at,
     SessionRow.user_agent,
     SessionRow.ip,
+    SessionRow.first_party,
+    SessionRow.remember_me,
+    SessionRow.device_name,
+    SessionRow.created_at,
+    SessionRow.last_seen_at,
     SessionRow.status_list,
     SessionRow.status_idx,
 )
@@ -118,6 +127,7 @@ _UP_TO_CHANNEL = _SESSION.index(SessionRow.channel) + 1
 _JOINED = select(*_SESSION).join(UserRow, UserRow.id == SessionRow.user_id)
 _BY_SID = _JOINED.where(SessionRow.sid == bindparam("sid"))
 _BY_CODE = _JOINED.where(SessionRow.code_id == bindparam("code_id"))
+_NEWEST_FIRST = (SessionRow.created_at.desc(), SessionRow.public_id)
 _BY_PUBLIC_ID = _JOINED.where(SessionRow.public_id == bindparam("public_id"))
 
 
@@ -136,8 +146,10 @@ def find_by_code(connection: Connection, code_id: str) -> Session | None:
 
 
 def _session(row: Sequence[Any] | None) -> Session | None:
-    if row is None:
-        return None
+    return None if row is None else _filled(row)
+
+
+def _filled(row: Sequence[Any]) -> Session:
     *before, binding, channel = row[:_UP_TO_CHANNEL]
     *after, status_list, status_idx = row[_UP_TO_CHANNEL:]
     place = None if status_list is None else Place(status_list, status_idx)
@@ -156,6 +168,20 @@ class Swap:
     key_hash: bytes | None
     idle_expires_at: int
     device: Device = UNSAID
+
+    def applied(self, session: Session) -> Session:
+        """The row after the swap."""
+        return replace(
+            session,
+            generation=self.to_generation,
+            secret_id=self.secret_id,
+            rotated_at=self.rotated_at,
+            rotation_key_hash=self.key_hash,
+            idle_expires_at=self.idle_expires_at,
+            user_agent=self.device.user_agent,
+            ip=self.device.address,
+            last_seen_at=self.rotated_at,
+        )
 
 
 _SWAP = (
@@ -231,6 +257,20 @@ def create(connection: Connection, values: Mapping[str, Any]) -> None:
         raise
 
 
+def purge(connection: Connection, now: int) -> int:
+    """Forget up to `BATCH` sessions whose time to go has come.
+
+    Returns how many are gone; repeat until it is zero.
+    """
+    due = select(SessionRow.sid).where(SessionRow.purge_at <= now).limit(BATCH)
+    gone = connection.execute(
+        delete(SessionRow)
+        .where(SessionRow.sid.in_(due.scalar_subquery()))
+        .returning(SessionRow.sid)
+    )
+    return len(gone.all())
+
+
 def mark_ended(
     connection: Connection, user_id: str, now: int, reason: EndReason, purge_at: int
 ) -> int:
@@ -282,32 +322,25 @@ def end_begun_by(
     return len(ended.all())
 
 
+def newest(connection: Connection, *conditions: ColumnElement[bool]) -> list[Session]:
+    """The newest `BATCH` sessions of which all of this is true."""
+    query = _JOINED.where(*conditions).order_by(*_NEWEST_FIRST).limit(BATCH)
+    return [_filled(row) for row in connection.execute(query)]
+
+
 def listing(
     connection: Connection,
     *,
     username: str | None = None,
     client_id: str | None = None,
     public_id: str | None = None,
-) -> list[tuple[Session, Mapping[str, Any]]]:
-    """Sessions for people to look at, newest first: the session, and the columns it leaves out."""
-    extra = (
-        UserRow.username,
-        SessionRow.device_name,
-        SessionRow.remember_me,
-        SessionRow.created_at,
-        SessionRow.last_seen_at,
-    )
-    query = _JOINED.add_columns(*extra).order_by(SessionRow.created_at.desc(), SessionRow.public_id)
+) -> list[tuple[Session, str]]:
+    """Sessions for an operator to look at, newest first, each with the user's name."""
+    query = _JOINED.add_columns(UserRow.username).order_by(*_NEWEST_FIRST)
     if username is not None:
         query = query.where(UserRow.username == normal(username))
     if client_id is not None:
         query = query.where(SessionRow.client_id == client_id)
     if public_id is not None:
         query = query.where(SessionRow.public_id == public_id)
-    found: list[tuple[Session, Mapping[str, Any]]] = []
-    for row in connection.execute(query):
-        session = _session(row[: len(_SESSION)])
-        assert session is not None
-        names = [column.key for column in extra]
-        found.append((session, dict(zip(names, row[len(_SESSION) :], strict=True))))
-    return found
+    return [(_filled(row[:-1]), row[-1]) for row in connection.execute(query)]

@@ -83,12 +83,24 @@ def test_r1_an_unknown_session_is_refused():
         (replace(CURRENT, authenticity=Authenticity.LOST), Refusal.SECRET_GONE),
         (replace(CURRENT, client_id="other"), Refusal.OTHER_CLIENT),
         (replace(CURRENT, channel=Channel.COOKIE), Refusal.OTHER_CHANNEL),
+        (replace(CURRENT, first_party=True), Refusal.OTHER_INTERFACE),
     ],
 )
 def test_r1_a_token_that_is_not_the_holders_is_refused_whatever_its_session_is(presented, why):
     ended = replace(SETTLED, revoked_at=NOW)
     for session in (SETTLED, FRESH, ended):
         assert judge(session, presented, NOW, POLICY) == Refuse(Rule.R1_UNKNOWN, why)
+
+
+def test_r1_the_first_party_api_serves_what_was_begun_there_and_is_not_bound():
+    own, asked = replace(SETTLED, first_party=True), replace(CURRENT, first_party=True)
+    assert judge(own, asked, NOW, POLICY) == Rotate(6)
+    assert judge(own, CURRENT, NOW, POLICY) == Rotate(6), "the token endpoint serves it too"
+    bound = replace(own, binding=Binding.JKT)
+    refused = Refuse(Rule.R1_UNKNOWN, Refusal.OTHER_INTERFACE)
+    for proof in Proof:
+        assert judge(bound, replace(asked, proof=proof), NOW, POLICY) == refused
+    assert judge(bound, replace(CURRENT, proof=Proof.PROVEN), NOW, POLICY) == Rotate(6)
 
 
 @pytest.mark.parametrize("proof", [Proof.FAILED, Proof.NOT_REQUIRED])

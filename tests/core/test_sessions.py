@@ -2,11 +2,21 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import sessions
-from app.core.sessions import DAY, SECOND, Lifetimes, State, ends
+from app.core.sessions import (
+    DAY,
+    SECOND,
+    Channel,
+    LifetimePolicy,
+    Lifetimes,
+    State,
+    Terms,
+    ends,
+)
 from tests.core.test_rotation import NOW, SETTLED  # the one session of the tables
 
 moments = st.integers(min_value=0, max_value=10**14)
@@ -23,6 +33,38 @@ def test_the_idle_end_never_lies_beyond_the_absolute_end(now, idle, absolute):
 def test_an_access_token_never_outlives_its_session(now, ttl, expires_at):
     assert sessions.access_token_end(now, ttl, expires_at) <= expires_at
     assert sessions.access_token_end(now, ttl, expires_at) <= now + ttl
+
+
+@pytest.mark.parametrize(
+    ("terms", "absolute"),
+    [
+        (Terms(), 20),
+        (Terms(remember_me=True), 20),
+        (Terms(Channel.COOKIE), 30),
+        (Terms(Channel.COOKIE, remember_me=True), 40),
+        (Terms(first_party=True), 20),
+    ],
+)
+def test_how_long_a_session_may_live_depends_on_how_its_token_travels(terms, absolute):
+    policy = LifetimePolicy(idle=10, absolute=20, browser=30, remembered=40)
+    assert policy.chosen(terms) == Lifetimes(10, absolute)
+
+
+@pytest.mark.parametrize(
+    ("idle", "absolute", "expected"),
+    [
+        (None, None, (10, 20, 30, 40)),
+        (5, None, (5, 20, 30, 40)),
+        (None, 25, (10, 25, 25, 25)),
+        (15, 35, (15, 35, 30, 35)),
+        (15, 99, (15, 99, 30, 40)),
+    ],
+)
+def test_lifetimes_of_a_client_replace_the_servers_and_lengthen_none_in_a_browser(
+    idle, absolute, expected
+):
+    policy = LifetimePolicy(idle=10, absolute=20, browser=30, remembered=40)
+    assert policy.with_own(idle, absolute) == LifetimePolicy(*expected)
 
 
 def test_ends_are_counted_from_now():

@@ -5,7 +5,7 @@ own `_refused` words a refusal. What the product does with a connection is mirro
 a connection can be neither copied nor asked for every interleaving:
 
 * `_read`, `_swap`, `_look_again` and `_end` are `_attempt`, `_swapped`, `_overtaken` and `_ended`
-  of `app/features/refresh/use_case.py`, with its three attempts;
+  of `app/protocol/refresh.py`, with its three attempts;
 * `swapped` and `ended` are S2 and S3 of `app/store/sessions.py`.
 
 The machine compares this mirror with both databases after every statement (I19); the explorer
@@ -31,7 +31,7 @@ from app.core.rotation import (
     Rule,
 )
 from app.core.sessions import EndReason, Session, State
-from app.features.refresh import use_case
+from app.protocol import refresh as use_case
 from app.protocol.responses import busy
 from app.store.sessions import Swap
 

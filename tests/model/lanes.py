@@ -15,10 +15,10 @@ from app.core.events import ReuseDetected
 from app.core.outcomes import Outcome, Refused
 from app.core.refresh_token import Ring, check_value, parse
 from app.core.sessions import EndReason, Session, whole_seconds
-from app.features.refresh import use_case
-from app.features.refresh.use_case import Request
 from app.features.revocation import use_case as revocation
+from app.protocol import refresh as use_case
 from app.protocol import sign_in, sign_out
+from app.protocol.refresh import Request
 from app.store import audit, clients, derivation_secrets, users
 from app.store.derivation_secrets import SecretIdRow, SecretState
 from app.store.sessions import SessionRow

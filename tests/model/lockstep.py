@@ -12,8 +12,8 @@ from app.core.binding import Binding
 from app.core.clients import AuthMethod, Client, Recovery
 from app.core.sessions import Channel, Session
 from app.core.status_list import Place
-from app.features.refresh.use_case import Request
 from app.protocol import sign_in
+from app.protocol.refresh import Request
 from app.protocol.requested import Coverage
 from app.store.derivation_secrets import SecretState
 from app.store.users import User

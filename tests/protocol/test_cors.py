@@ -71,6 +71,40 @@ def test_a_registered_origin_may_ask(site, page, path):
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
+OWN_API = [
+    ("POST", "login"),
+    ("POST", "refresh-token"),
+    ("POST", "logout"),
+    ("GET", "session"),
+    ("GET", "sessions"),
+    ("DELETE", "sessions/0"),
+]
+
+
+@pytest.mark.clause("draft-browser-based-apps-6.3.3.4-01")
+@pytest.mark.parametrize(("method", "call"), OWN_API)
+def test_a_registered_origin_may_ask_the_owners_api_with_credentials(site, page, method, call):
+    path = f"/api/v1/auth/{call}"
+    asked = preflight(site, path, APP, method)
+    assert asked.status_code == 204
+    assert names(asked, "Access-Control-Allow-Methods") >= {method.lower()}
+    assert names(asked, "Access-Control-Allow-Headers") == ALLOWED
+    for answer in (asked, site.http.open(path, method=method, headers={"Origin": APP})):
+        assert answer.headers["Access-Control-Allow-Origin"] == APP
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+        assert names(answer, "Access-Control-Expose-Headers") == EXPOSED
+        assert "Origin" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "*", f"{APP}.evil.example"])
+@pytest.mark.parametrize(("method", "call"), OWN_API)
+def test_any_other_origin_gets_no_header_of_the_owners_api(site, page, method, call, origin):
+    path = f"/api/v1/auth/{call}"
+    assert shared(preflight(site, path, origin, method)) == set()
+    sent = site.http.open(path, method=method, headers={"Origin": origin})
+    assert shared(sent) == set()
+
+
 @pytest.mark.parametrize(
     "origin",
     [

@@ -101,6 +101,14 @@ def test_without_a_database_the_answer_is_try_again_never_invalid_grant(tmp_path
         answer = site.post(path, form) if path in ENDPOINTS else site.http.get(path)
         refused(answer, "temporarily_unavailable", status=503)
         assert int(answer.headers["Retry-After"]) >= 1
+    members = {"refresh_token": "prn_rt_" + "0" * 64, "client_id": "x", "everywhere": False}
+    for call in ("login", "refresh-token"):
+        person = {"username": "alice", "password": "x"} if call == "login" else {}
+        answer = site.http.post(f"/api/v1/auth/{call}", json={**members, **person})
+        assert (answer.status_code, answer.json["reason"]) == (503, "busy")
+        assert answer.mimetype == "application/problem+json"
+        assert int(answer.headers["Retry-After"]) >= 1
+        never_cached(answer)
     site.close()
 
 
@@ -144,6 +152,11 @@ def test_a_defect_behind_the_answer_is_called_a_server_error_like_any_other(make
         raise RuntimeError("a defect")
 
     site.app.after_request(fail)
+    answer = site.http.get("/api/v1/auth/session")
+    assert (answer.status_code, answer.mimetype) == (500, "application/problem+json")
+    assert "reason" not in answer.json
+    assert answer.json["type"].endswith("/errors#server_error")
+    assert "a defect" not in answer.text
     answer = site.http.get("/healthz")
     assert (answer.status_code, answer.json["error"]) == (500, "server_error")
     assert "unexpected_error" in capsys.readouterr().err

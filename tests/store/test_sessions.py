@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from app.core.binding import Binding
+from app.core.devices import Device
 from app.core.sessions import Channel, EndReason, State, state
 from app.store import sessions, users
 from app.store.sessions import BATCH, Swap
@@ -94,6 +95,13 @@ def test_a_swap_moves_what_a_rotation_moves(connection):
     }
 
 
+def test_what_a_swap_says_of_the_row_is_what_the_row_is(connection):
+    device = Device("Phone/7", "192.0.2.7")
+    before, swap = sessions.find(connection, SID), replace(SWAP, device=device)
+    assert sessions.rotate(connection, SID, swap)
+    assert swap.applied(before) == sessions.find(connection, SID)
+
+
 def test_a_swap_without_a_key_forgets_the_one_before(connection):
     assert sessions.rotate(connection, SID, SWAP)
     assert sessions.rotate(connection, SID, replace(SWAP, from_generation=2, key_hash=None))
@@ -171,13 +179,9 @@ def test_a_listing_shows_the_newest_first_and_narrows(connection):
     sessions.create(connection, values(OTHER, user="u2", created_at=NOW + 1, device_name="Phone"))
     listed = sessions.listing(connection)
     assert [session.sid for session, _ in listed] == [OTHER, SID]
-    assert listed[0][1] == {
-        "username": "user2",
-        "device_name": "Phone",
-        "remember_me": False,
-        "created_at": NOW + 1,
-        "last_seen_at": NOW,
-    }
+    (newest, username) = listed[0]
+    assert (username, newest.device_name, newest.remember_me) == ("user2", "Phone", False)
+    assert (newest.created_at, newest.last_seen_at) == (NOW + 1, NOW)
     for narrow, found in (
         ({"username": "user1"}, [SID]),
         ({"username": "nobody"}, []),

@@ -1,6 +1,6 @@
 """Redeeming a code (RFC 6749 §4.1.3, RFC 7636 §4.6): all proofs first, then one winner."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
@@ -81,7 +81,7 @@ def _exchange(
     issued = sign_in.tokens(run, client, session, now, GRANT, wanted)
     with run.transactions.begin() as connection:
         if authorizations.redeem(connection, code.digest, now):
-            sign_in.store(
+            ended = sign_in.store(
                 connection,
                 run,
                 session,
@@ -89,7 +89,7 @@ def _exchange(
                 code_id=code.digest,
                 browser_session_id=code.browser_session_id,
             )
-            return issued
+            return replace(issued, events=issued.events + ended)
         late = authorizations.find_code(connection, code.digest)
     if late is not None and late.redeemed_at is not None:
         return _replayed(run, client, code)

@@ -12,6 +12,7 @@ from app.protocol.grant import TokenGrant
 from app.services.runtime import runtime
 
 YEAR = 365 * 86_400
+LIFETIME = click.IntRange(1, 10 * YEAR)
 COLUMNS = ("client_id", "name", "kind", "grants", "scope", "disabled")
 
 
@@ -47,6 +48,8 @@ def _installed(_: object, __: object, grants: tuple[str, ...]) -> tuple[str, ...
 @click.option(
     "--recovery", type=click.Choice([way.value for way in Recovery]), default=Recovery.WINDOW.value
 )
+@click.option("--idle-ttl", type=LIFETIME, help="Seconds; instead of PERENNIAL_REFRESH_IDLE_TTL.")
+@click.option("--session-ttl", type=LIFETIME, help="Seconds; instead of PERENNIAL_SESSION_TTL.")
 @click.option("--resource-server", "resource", metavar="URI", help="Register a resource server.")
 @click.option("--status/--no-status", default=True, help="A `status` claim in access tokens.")
 @json_option
@@ -105,6 +108,8 @@ def _described(found: Client) -> dict[str, object]:
         "resource": found.resource,
         "status": found.status,
         "disabled": found.disabled,
+        "idle_ttl": None if found.idle_ttl is None else whole_seconds(found.idle_ttl),
+        "session_ttl": None if found.session_ttl is None else whole_seconds(found.session_ttl),
     }
 
 

@@ -39,7 +39,7 @@ class Registered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A registration as asked for; `min_rotation_interval` in seconds."""
+    """A registration as asked for; durations in seconds."""
 
     name: str
     grants: tuple[str, ...] = ()
@@ -54,6 +54,8 @@ class Wish:
     recovery: Recovery = Recovery.WINDOW
     resource: str | None = None
     status: bool = True
+    idle_ttl: int | None = None
+    session_ttl: int | None = None
 
 
 def register(run: Runtime, wish: Wish) -> Registered | Rejected:
@@ -93,7 +95,13 @@ def _client(wish: Wish, secret: str | None) -> Client:
         recovery=wish.recovery,
         resource=wish.resource,
         status=wish.status,
+        idle_ttl=_milliseconds(wish.idle_ttl),
+        session_ttl=_milliseconds(wish.session_ttl),
     )
+
+
+def _milliseconds(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * SECOND
 
 
 def _new_secret() -> str:

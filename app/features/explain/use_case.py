@@ -17,7 +17,7 @@ from app.core.rotation import (
     Rule,
     Verdict,
 )
-from app.core.sessions import SECOND, Session, State, whole_seconds
+from app.core.sessions import SECOND, Channel, Session, State, whole_seconds
 from app.services import access_tokens
 from app.services.access_tokens import AccessToken
 from app.services.runtime import Runtime
@@ -80,7 +80,8 @@ def _refresh_token(run: Runtime, token: RefreshToken) -> Explanation:
     client = None if session is None else run.registry.client(session.client_id, now)
     policy = Policy(run.settings.reuse_grace * SECOND) if client is None else run.policy(client)
     owner = "" if session is None else session.client_id
-    presented = rotation.present(token, run.ring(), session, owner)
+    channel = Channel.BODY if session is None else session.channel
+    presented = rotation.present(token, run.ring(), session, owner, channel=channel)
     verdict = rotation.judge(session, presented, now, policy)
     genuine = not isinstance(verdict, Refuse) or verdict.why in {Refusal.OVER, Refusal.PROOF_FAILED}
     facts: Facts = {"token": "refresh token", "rule": verdict.rule.value, "why": _why(verdict)}

@@ -7,9 +7,9 @@ from authlib.oauth2.rfc6749.grants import ResourceOwnerPasswordCredentialsGrant
 
 from app.core.clients import Client
 from app.core.outcomes import Outcome
-from app.features.password.use_case import GRANT, Attempt, sign_in_with_password
 from app.protocol.forms import Form
 from app.protocol.grant import TokenGrant, device
+from app.protocol.password_sign_in import GRANT, Attempt, sign_in_with_password
 from app.services.runtime import Runtime, runtime
 from app.store import users
 

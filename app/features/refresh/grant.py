@@ -5,10 +5,10 @@ from flask import request as http
 
 from app.core.clients import Client
 from app.core.outcomes import Outcome
-from app.features.refresh.use_case import Request, refresh
 from app.protocol import forms
 from app.protocol.forms import Form
 from app.protocol.grant import TokenGrant, device
+from app.protocol.refresh import Request, refresh
 from app.services.runtime import Runtime
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from app.core import sessions as rules
 from app.core.events import AccessTokenDenied, Event, SessionEnded
-from app.core.refresh_token import Authenticity, parse
+from app.core.refresh_token import parse
 from app.core.sessions import EndReason, Session
-from app.protocol.responses import RefusedError, busy
+from app.protocol.known_tokens import session_of
 from app.services import access_tokens
 from app.services.access_tokens import AccessToken
 from app.services.runtime import Runtime
@@ -31,17 +31,8 @@ def find(run: Runtime, text: str) -> Revocable | None:
     if token is None:
         access = access_tokens.read(run, text)
         return None if access is None else Revocable(access)
-    with run.rotations.connect() as connection:
-        session = sessions.find(connection, token.sid)
-    if session is None:
-        return None
-    match run.ring().authenticate(token, session.salt):
-        case Authenticity.GENUINE:
-            return Revocable(session)
-        case Authenticity.FORGED | Authenticity.LOST:
-            return None
-        case Authenticity.UNDECIDED:
-            raise RefusedError(busy())
+    session = session_of(run, token)
+    return None if session is None else Revocable(session)
 
 
 def revoke(run: Runtime, revocable: Revocable) -> tuple[Event, ...]:

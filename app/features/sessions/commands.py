@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import click
 
-from app.core import sessions as rules
 from app.core.events import ReuseDetected
-from app.core.sessions import EndReason, Session, State, whole_seconds
+from app.core.sessions import EndReason, Session
 from app.protocol.commands import card, json_option, refuse, show, table
+from app.protocol.described_sessions import described
 from app.protocol.sign_out import end_everything, end_session
 from app.services.runtime import Runtime, runtime
 from app.store import audit, sessions, users
@@ -59,29 +58,13 @@ def _sides(reuse: Mapping[str, Mapping[str, object]]) -> str:
     )
 
 
-def _described(run: Runtime, session: Session, extra: Mapping[str, Any]) -> dict[str, object]:
-    now = run.now()
-    state = rules.state(session, now)
-    live = state is State.LIVE
-    idle_left, left = session.idle_expires_at - now, session.expires_at - now
+def _described(run: Runtime, session: Session, username: str) -> dict[str, object]:
     return {
-        "id": session.public_id,
-        "state": state.value,
+        **described(session, run.now()),
         "end_reason": session.revoke_reason,
-        "username": extra["username"],
+        "username": username,
         "user_id": session.user_id,
-        "client_id": session.client_id,
-        "scope": session.scope,
-        "created_at": whole_seconds(extra["created_at"]),
-        "last_seen_at": whole_seconds(extra["last_seen_at"]),
-        "age": whole_seconds(now - extra["created_at"]),
-        "refresh_token_timeout": whole_seconds(idle_left) if live else 0,
-        "authorization_expires_in": whole_seconds(left) if live else 0,
         "generation": session.generation,
-        "remember_me": extra["remember_me"],
-        "device_name": extra["device_name"],
-        "user_agent": session.user_agent,
-        "ip": session.ip,
     }
 
 

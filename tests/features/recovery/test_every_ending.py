@@ -9,6 +9,7 @@ from app.features.secrets import use_case as secrets
 from tests.console import Console
 from tests.features.recovery.conftest import Restored
 from tests.person import Person, exchange, web_app
+from tests.site import Site
 
 NEW = "another pass phrase"
 
@@ -63,6 +64,23 @@ def by_disabling(journal, site, client, tokens):
     journal.run(site, "user", "disable", "alice")
 
 
+def by_signing_out(journal, site, client, tokens):
+    """From another application of the owner, as people do with a phone they have lost."""
+    token = site.sign_in(site.client(first_party=True))["access_token"]
+    sid = site.introspect(client, tokens["access_token"])["sid"]
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = site.http.delete(f"/api/v1/auth/sessions/{sid}", headers=headers)
+    assert answer.status_code == 204
+
+
+def by_one_too_many(journal, site, client, tokens):
+    settings = site.run.settings
+    strict = Site(settings.database_url, settings.keys_dir, max_sessions=1)
+    strict.clock.now = site.clock()
+    strict.sign_in(client)
+    strict.close()
+
+
 WAYS = {
     EndReason.CLIENT: by_client,
     EndReason.CODE_REPLAYED: by_replaying_its_code,
@@ -71,6 +89,8 @@ WAYS = {
     EndReason.SIGN_OUT_EVERYWHERE: by_sign_out_everywhere,
     EndReason.PASSWORD_CHANGED: by_a_new_password,
     EndReason.USER_DISABLED: by_disabling,
+    EndReason.SIGNED_OUT: by_signing_out,
+    EndReason.LIMIT: by_one_too_many,
 }
 
 

@@ -25,7 +25,7 @@ from app.core.outcomes import ErrorCode, Issued, Outcome, Refused
 from app.core.refresh_token import Availability, RefreshToken, Ring, parse
 from app.core.resources import narrow
 from app.core.rotation import Heal, Policy, Presented, Refusal, Refuse, Repeat, Reuse, Rotate, Rule
-from app.core.sessions import EndReason, Session, State, whole_seconds
+from app.core.sessions import Channel, EndReason, Session, State, whole_seconds
 from app.protocol import alarm, issuance
 from app.protocol.issuance import AccessToken
 from app.protocol.responses import busy
@@ -41,13 +41,17 @@ SUPERSEDED = {Rule.R6_IN_WINDOW, Rule.R6K_SAME_REQUESTER}
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
-    """What a client sends; `key` is the Idempotency-Key, if there is one."""
+    """What a client sends; `key` is the Idempotency-Key, if there is one. `first_party`: at the
+    first-party API.
+    """
 
     token: str
     scope: str | None = None
     resources: tuple[str, ...] = ()
     key: str | None = None
     device: Device = UNSAID
+    channel: Channel = Channel.BODY
+    first_party: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -60,15 +64,6 @@ class Inquiry:
     token: RefreshToken
     ring: Ring
     policy: Policy
-
-
-@dataclass(frozen=True, slots=True)
-class Current:
-    """What a session's row holds once the request is done with it."""
-
-    generation: int
-    secret_id: int
-    idle_expires_at: int
 
 
 def refresh(run: Runtime, client: Client, request: Request) -> Outcome:
@@ -99,6 +94,8 @@ def _attempt(inquiry: Inquiry) -> Outcome | None:
             key=request.key,
             scope=request.scope,
             wanted=request.resources,
+            channel=request.channel,
+            first_party=request.first_party,
         )
         verdict = rotation.judge(session, presented, now, inquiry.policy)
         if isinstance(verdict, Refuse):
@@ -106,7 +103,7 @@ def _attempt(inquiry: Inquiry) -> Outcome | None:
         assert session is not None, "an unknown session is refused"
         if isinstance(verdict, Repeat):
             access = _signed(inquiry, session, now)
-            return _issued(inquiry, session, _current(session), access, now, verdict.rule)
+            return _issued(inquiry, session, session, access, now, verdict.rule)
         if isinstance(verdict, Rotate | Heal):
             return _swapped(connection, inquiry, session, presented, verdict, now)
     return _ended(inquiry, session, verdict, now)
@@ -133,8 +130,7 @@ def _swapped(
     write = rows.rotate if isinstance(verdict, Rotate) else rows.heal
     if not write(connection, session.sid, swap):
         return _overtaken(connection, inquiry, verdict, access, now)
-    current = Current(swap.to_generation, swap.secret_id, swap.idle_expires_at)
-    return _issued(inquiry, session, current, access, now, verdict.rule)
+    return _issued(inquiry, session, swap.applied(session), access, now, verdict.rule)
 
 
 def _overtaken(
@@ -162,7 +158,7 @@ def _overtaken(
         return _refused(inquiry.client, session, Refuse(Rule.R2_OVER, Refusal.OVER, state))
     if ahead or not derivable or window == 0 or now - first_read > window:
         return busy()
-    return _issued(inquiry, session, _current(session), access, now, verdict.rule)
+    return _issued(inquiry, session, session, access, now, verdict.rule)
 
 
 def _signed(inquiry: Inquiry, session: Session, now: int) -> AccessToken:
@@ -174,19 +170,17 @@ def _signed(inquiry: Inquiry, session: Session, now: int) -> AccessToken:
     return issuance.for_session(inquiry.run, session, scope, resources, now)
 
 
-def _current(session: Session) -> Current:
-    return Current(session.generation, session.secret_id, session.idle_expires_at)
-
-
 def _issued(
     inquiry: Inquiry,
     session: Session,
-    current: Current,
+    current: Session,
     access: AccessToken,
     now: int,
     rule: Rule,
 ) -> Issued:
-    """Answer with the token of the row's generation (I4)."""
+    """Answer with the token of the row's generation (I4). `session` is the row as it was read,
+    `current` as it is once the request is done with it.
+    """
     facts = (session.public_id, session.client_id)
     events: tuple[Event, ...] = (Refreshed(*facts, generation=current.generation, rule=rule),)
     if rule is Rule.R8_AHEAD:
@@ -202,6 +196,7 @@ def _issued(
         ),
         refresh_token_timeout=whole_seconds(current.idle_expires_at - now),
         authorization_expires_in=whole_seconds(session.expires_at - now),
+        session=current,
         events=events,
     )
 

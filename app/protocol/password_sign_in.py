@@ -1,12 +1,14 @@
 """Signing in with a password (RFC 6749 §4.3): prove who it is, begin a session."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.core.clients import Client
 from app.core.devices import Device
 from app.core.outcomes import Outcome, Refused
+from app.core.sessions import Terms
 from app.protocol import credentials, sign_in
 from app.protocol.requested import coverage
+from app.protocol.sign_in import AT_TOKEN_ENDPOINT
 from app.services.runtime import Runtime
 
 GRANT = "password"
@@ -19,9 +21,12 @@ class Attempt:
     scope: str | None
     resources: tuple[str, ...]
     device: Device
+    terms: Terms = AT_TOKEN_ENDPOINT
 
 
-def sign_in_with_password(run: Runtime, client: Client, attempt: Attempt) -> Outcome:
+def sign_in_with_password(
+    run: Runtime, client: Client, attempt: Attempt, grant: str = GRANT
+) -> Outcome:
     covered = coverage(run, client, attempt.scope, attempt.resources)
     if isinstance(covered, Refused):
         return covered
@@ -34,9 +39,9 @@ def sign_in_with_password(run: Runtime, client: Client, attempt: Attempt) -> Out
     if isinstance(person, Refused):
         return person
     now = run.now()
-    session = sign_in.draft(run, client, person.user, covered, now)
-    issued = sign_in.tokens(run, client, session, now, GRANT)
+    session = sign_in.draft(run, client, person.user, covered, now, attempt.terms, attempt.device)
+    issued = sign_in.tokens(run, client, session, now, grant)
     with run.transactions.begin() as connection:
         person.store(connection)
-        sign_in.store(connection, run, session, attempt.device)
-    return issued
+        ended = sign_in.store(connection, run, session, attempt.device)
+    return replace(issued, events=issued.events + ended)
