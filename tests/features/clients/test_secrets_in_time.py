@@ -7,7 +7,6 @@ from tests.console import Console
 from tests.site import PASSWORD, basic
 
 CREATE = ("client", "create", "--name", "App")
-PASSWORD_CLAUSES = "rfc9700-2.4-01, asvs5-v10-10.4.4-02"
 
 
 @pytest.fixture
