@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 CHUNK = 65_536
 _MAX_AGE = re.compile(r'(?:^|[,\s])max-age\s*=\s*"?(\d{1,9})"?(?=$|[,\s])', re.IGNORECASE)
+_AGE = re.compile(r"\s*(\d{1,10})\s*", re.ASCII)
 _NEVER_KEEP = re.compile(r"(?:^|[,\s])no-(?:store|cache)(?=$|[,\s=])", re.IGNORECASE)
 
 
@@ -46,12 +47,17 @@ class Response:
 
     @property
     def max_age(self) -> float | None:
-        """What Cache-Control allows (RFC 9111 §5.2.2), in seconds; None when it says nothing."""
+        """What Cache-Control allows (RFC 9111 §5.2.2), in seconds; None when it says nothing. The time
+        that a cache on the way has kept the answer counts (§4.2.3).
+        """
         said = self.headers.get("cache-control", "")
         if _NEVER_KEEP.search(said):
             return 0
         found = _MAX_AGE.search(said)
-        return float(found[1]) if found else None
+        if found is None:
+            return None
+        spent = _AGE.fullmatch(self.headers.get("age", ""))
+        return float(max(0, int(found[1]) - (int(spent[1]) if spent else 0)))
 
 
 Transport = Callable[[Request], Response]
