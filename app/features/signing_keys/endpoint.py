@@ -8,7 +8,7 @@ from flask import request as http
 
 from app.core import keyring
 from app.core.sessions import SECOND
-from app.services.keystore import UnavailableError
+from app.services.keystore import OUTDATED, UnavailableError
 from app.services.runtime import Runtime, runtime
 
 PATH = "/.well-known/jwks.json"
@@ -33,8 +33,11 @@ def jwks() -> Response:
 
 
 def _max_age(run: Runtime) -> int:
-    """Seconds: no longer than until a key begins to sign or leaves, so that caches follow."""
+    """Seconds: no longer than until a key begins to sign or leaves, so that caches follow. A host
+    that the database is away from does not see new keys: its set ages from when it was read.
+    """
     now, policy = run.now(), run.key_policy
     coming = keyring.next_transition(run.keystore.keys(now), now, policy)
     left = policy.max_age if coming is None else min(policy.max_age, coming - now)
+    left = min(left, policy.max_age - max(0, run.keystore.age(now) - OUTDATED))
     return max(1, left // SECOND)

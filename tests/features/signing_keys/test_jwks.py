@@ -5,6 +5,7 @@ import json
 
 import jwt
 import pytest
+from sqlalchemy import text
 
 from tests.protocol.expect import base64url, claims, header, unbase64url
 
@@ -72,6 +73,20 @@ def test_a_cache_ends_when_a_key_begins_to_sign_or_leaves(make_any_site):
     rotate(site)
     site.clock.advance(seconds=900)
     assert cached_for(site) == 28, "then the superseded key leaves"
+
+
+def test_a_host_without_the_database_lets_nobody_keep_what_may_be_outdated(make_sqlite_site):
+    """Other hosts may reach it, publish a key, and sign with it 330 seconds later."""
+    site = make_sqlite_site()
+    assert cached_for(site) == 300
+    with site.run.transactions.begin() as connection:
+        connection.execute(text("ALTER TABLE signing_keys RENAME TO away"))
+    for passed, kept in ((3, 300), (100, 201), (200, 1), (3600, 1)):
+        site.clock.advance(seconds=passed)
+        assert cached_for(site) == kept
+    with site.run.transactions.begin() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO signing_keys"))
+    assert cached_for(site) == 300
 
 
 def test_keys_of_two_algorithms_are_published_side_by_side(make_site):
