@@ -21,6 +21,7 @@ from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 from app.core.outcomes import ErrorCode
 from app.features import INSTALLED
 from app.protocol.responses import DESCRIPTIONS
+from app.services import readiness
 from app.services.jobs import Worker
 from app.services.runtime import runtime
 from app.services.telemetry import library_logging
@@ -137,4 +138,5 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ANN401, ARG001  # guni
     run.transactions.dispose(close=False)
     run.rotations.dispose(close=False)
     run.passwords.make_room(worker.cfg.threads)
-    Worker(run, [job for feature in INSTALLED for job in feature.jobs]).start()
+    chores = [job for feature in INSTALLED for job in feature.jobs]
+    Worker(run, chores, readiness.may_work).start()

@@ -157,7 +157,8 @@ def jobs() -> None:
 @click.option("--once", is_flag=True, help="Do what is due and end.")
 def run_jobs(*, once: bool) -> None:
     """Do background work, unless another process does; `serve` does it too. SIGTERM ends it."""
-    worker = Worker(runtime(), [job for feature in INSTALLED for job in feature.jobs])
+    chores = [job for feature in INSTALLED for job in feature.jobs]
+    worker = Worker(runtime(), chores, readiness.may_work)
     if once:
         done = worker.round()
         worker.resign()

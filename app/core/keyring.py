@@ -15,6 +15,11 @@ from enum import StrEnum
 MARGIN = 30_000
 """Allowance for clocks and caches beyond what was announced."""
 
+MOST_RETIRING = 64
+"""Keys that wait for their last token, however short the interval: verifiers refuse a set that is too
+long, ours one of more than a hundred keys.
+"""
+
 LONGEST_WAIT = 60_000
 """How long one ceremony may wait for another."""
 
@@ -194,9 +199,9 @@ class Plan:
 def plan(keys: Sequence[Key], now: int, policy: Policy) -> Plan:
     """What the life cycle asks for at this moment.
 
-    A key signs for the interval, and longer when nobody may know its successor yet. One waits at
-    all times, and as many as must be published now to be known when their turn comes. A waiting key
-    of an algorithm that is no longer wanted goes once the wanted one signs.
+    A key signs for the interval, and longer when nobody may know its successor yet or too many
+    retire. One waits at all times, and as many as must be published now to be known when their turn
+    comes. A waiting key of an algorithm that is no longer wanted goes once the wanted one signs.
     """
     current = active(keys, now)
     gone = tuple(
@@ -213,7 +218,7 @@ def plan(keys: Sequence[Key], now: int, policy: Policy) -> Plan:
     promotion, last = None, current
     if scheduled:
         last = scheduled[-1]
-    elif is_due(current, policy, now) and ready and ready[0].known_everywhere_at() <= now:
+    elif _may_follow(current, keys, now, policy) and ready and _soonest(ready[0], now) == now:
         promotion = _promotion(ready[0], keys, now, now)
         last = promotion.promoted
     wanted = _wanted(last, keys, now, policy) + (promotion is not None)
@@ -224,6 +229,13 @@ def plan(keys: Sequence[Key], now: int, policy: Policy) -> Plan:
             if key.alg != policy.alg and key not in scheduled
         )
     return Plan(promotion, max(0, wanted - len(ready)), gone)
+
+
+def _may_follow(current: Key, keys: Sequence[Key], now: int, policy: Policy) -> bool:
+    if not is_due(current, policy, now):
+        return False
+    retiring = [key for key in published(keys, now) if key.retires_at is not None]
+    return len(retiring) < MOST_RETIRING
 
 
 def is_due(current: Key, policy: Policy, now: int) -> bool:
@@ -254,7 +266,7 @@ def next_transition(keys: Sequence[Key], now: int, policy: Policy) -> int | None
     ]
     if current is not None and not is_due(current, policy, now):
         moments.append(due_at(current, policy))
-    elif current is not None:
+    elif current is not None and _may_follow(current, keys, now, policy):
         moments += [_soonest(key, now) for key in waiting(keys, now)[:1]]
     return min(moments, default=None)
 

@@ -41,8 +41,11 @@ class DatabaseVault:
         jwk = algorithms.public_jwk(private, alg)
         return Made(jwk, self.seal(jwk["kid"], private))
 
-    def holds(self, _key: Key, sealed: bytes | None) -> bool:
-        return sealed is not None and any(_name(key) == _named(sealed) for key in self.keys())
+    def holds(self, key: Key, sealed: bytes | None) -> bool:
+        try:
+            return sealed is not None and self._opened(key, sealed, trusted=True) is not None
+        except VaultError:
+            return False
 
     def signer(self, key: Key, sealed: bytes | None) -> Signer | None:
         if sealed is None:
@@ -60,6 +63,15 @@ class DatabaseVault:
 
     def open(self, key: Key, sealed: bytes) -> PrivateKey:
         """Raises `VaultError`."""
+        private = self._opened(key, sealed)
+        if private is None:
+            raise VaultError(
+                f"signing key {key.kid} is sealed under a key that is not in PERENNIAL_KEK_FILE"
+            )
+        return private
+
+    def _opened(self, key: Key, sealed: bytes, *, trusted: bool = False) -> PrivateKey | None:
+        """None without the key that sealed it."""
         nonce, box = sealed[_HEAD - _NONCE : _HEAD], sealed[_HEAD:]
         for each in self.keys():
             if sealed[:1] == _VERSION and _name(each) == _named(sealed):
@@ -69,12 +81,10 @@ class DatabaseVault:
                     raise VaultError(
                         f"signing key {key.kid} was changed in the database"
                     ) from error
-                private = load_der_private_key(der, None)
+                private = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=trusted)
                 if algorithms.fits(private, key.alg):
                     return private
-        raise VaultError(
-            f"signing key {key.kid} is sealed under a key that is not in PERENNIAL_KEK_FILE"
-        )
+        return None
 
     def is_current(self, sealed: bytes) -> bool:
         """Whether it is sealed under the first key-encryption key."""

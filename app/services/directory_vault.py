@@ -20,7 +20,11 @@ class DirectoryVault:
         return Made(jwk)
 
     def holds(self, key: Key, _sealed: bytes | None) -> bool:
-        return self.directory.has_key(key.kid)
+        try:
+            private = self.directory.load_key(key.kid, trusted=True)
+        except KeyDirectoryError:
+            return False
+        return algorithms.fits(private, key.alg)
 
     def signer(self, key: Key, _sealed: bytes | None) -> Signer | None:
         private = self.directory.load_key(key.kid)

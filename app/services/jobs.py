@@ -39,10 +39,15 @@ class Job:
 
 
 class Worker:
-    """The background work of one process. Not shared between threads."""
+    """The background work of one process. Not shared between threads. A host that is not `fit` is not
+    elected, and asked again later.
+    """
 
-    def __init__(self, run: Runtime, jobs: Sequence[Job]) -> None:
+    def __init__(
+        self, run: Runtime, jobs: Sequence[Job], fit: Callable[[Runtime], bool] = always
+    ) -> None:
         self._run = run
+        self._fit = fit
         self._jobs = [job for job in jobs if job.wanted(run)]
         self._holder = secrets.token_hex(16)
         self._next_try = 0
@@ -84,11 +89,14 @@ class Worker:
         """The lease is renewed long before it ends; whoever has none asks as rarely."""
         now = self._run.system_now()
         if not now < self._next_try <= now + RENEWED:
-            with self._run.rotations.connect() as connection:
-                held = leases.hold(connection, NAME, self._holder, now, now + LEASE)
+            held = self._fit(self._run) and self._hold(now)
             self._elected_until = now + LEASE if held else 0
             self._next_try = now + RENEWED
         return now < self._elected_until
+
+    def _hold(self, now: int) -> bool:
+        with self._run.rotations.connect() as connection:
+            return leases.hold(connection, NAME, self._holder, now, now + LEASE)
 
     def _do(self, job: Job) -> None:
         now = self._run.system_now()

@@ -5,11 +5,12 @@ the transaction that writes them down, because generating one takes longer than 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import keyring
 from app.core.events import (
@@ -72,6 +73,7 @@ class Ceremony:
     vault: Vault
     transactions: Engine
     policy: Policy
+    clock: Callable[[], int]
 
     def establish(self, now: int) -> tuple[Event, ...]:
         """Make what is missing for a first start, remember what is announced from now on, and do
@@ -83,7 +85,7 @@ class Ceremony:
         with self.alone():
             events = SecretCeremony(self.directory, self.transactions).establish(now)
             stored = self._stored()
-            now = keyring.caught_up(_keys(stored), now)
+            now = self._now(_keys(stored), now)
             if keyring.active(_keys(stored), now) is None:
                 events += self._write(now, [self._draft(_keys(stored), now, signs_from=now)])
             self._announce(now)
@@ -95,7 +97,7 @@ class Ceremony:
     def maintain(self, now: int) -> tuple[Event, ...]:
         """Do what the life cycle asks for. Raises `UnavailableError` where the active key is not."""
         with self.alone():
-            return self._maintain(keyring.caught_up(_keys(self._stored()), now))
+            return self._maintain(self._now(_keys(self._stored()), now))
 
     def _maintain(self, now: int) -> tuple[Event, ...]:
         stored = self._stored()
@@ -117,7 +119,7 @@ class Ceremony:
         with self.alone():
             stored = self._stored()
             keys = _keys(stored)
-            now = keyring.caught_up(keys, now)
+            now = self._now(keys, now)
             if keyring.acted_since(keys, called_at, now):
                 return Rotation(None, keyring.active(keys, now))
             if not at_once:
@@ -148,6 +150,7 @@ class Ceremony:
         """Take a key that no longer signs out of the key set now; None when it signs or will."""
         with self.alone():
             keys = _keys(self._stored())
+            now = self._now(keys, now)
             retiring = [
                 replace(key, retires_at=now, dropped_at=now)
                 for key in keys
@@ -166,7 +169,7 @@ class Ceremony:
         with self.alone():
             stored = self._stored()
             keys = _keys(stored)
-            now = keyring.caught_up(keys, now)
+            now = self._now(keys, now)
             key = next((key for key in keys if key.kid == kid), None)
             if key is None or key.compromised_at is not None:
                 return Rejected(
@@ -204,6 +207,12 @@ class Ceremony:
         with self.directory.lock(), advisory_lock(self.transactions):
             yield
 
+    def _now(self, keys: Sequence[Key], called: int) -> int:
+        """The time after the wait for the locks: a key that is dated before it may be promoted before
+        it is known.
+        """
+        return keyring.caught_up(keys, max(called, self.clock()))
+
     def _announce(self, now: int) -> None:
         longest = self.policy.longest_token
         with self.transactions.begin() as connection:
@@ -222,12 +231,18 @@ class Ceremony:
         if not drafts and not changed:
             return ()
         events = (*(KeyCreated(draft.key.kid) for draft in drafts), *told)
-        with self.transactions.begin() as connection:
-            for draft in drafts:
-                signing_keys.add(connection, draft)
-            signing_keys.write_dates(connection, changed)
-            for event in events:
-                audit.record(connection, now, event.name, {"detail": event.kid})
+        complete = False
+        try:
+            with self.transactions.begin() as connection:
+                _record(connection, drafts, changed)
+                for event in events:
+                    audit.record(connection, now, event.name, {"detail": event.kid})
+                complete = True
+        except (SQLAlchemyError, UnavailableError):
+            # A commit that failed may have been made all the same.
+            for draft in drafts if not complete else ():
+                self.vault.destroy(draft.key.kid)
+            raise
         for key in changed:
             if key.dropped_at is not None:
                 self.vault.destroy(key.kid)
@@ -277,6 +292,13 @@ class Ceremony:
             for key in keyring.waiting(keys, now)
             if key.is_scheduled(now) or key.alg == self.policy.alg
         ]
+
+
+def _record(connection: Connection, drafts: Iterable[StoredKey], changed: Iterable[Key]) -> None:
+    for draft in drafts:
+        signing_keys.add(connection, draft)
+    if not signing_keys.write_dates(connection, changed):
+        raise UnavailableError("the signing keys were changed meanwhile: nothing was done")
 
 
 def _keys(stored: Iterable[StoredKey]) -> list[Key]:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ from app.services.vault import VaultError
 _SECRET_NAME = re.compile(r"refresh-([1-9][0-9]{0,2})\.secret")
 _CHECKED_OUT = {".gitignore", "README.md", ".lock"}
 _OTHERS = 0o077
+PATIENCE = 60.0
+PAUSE = 0.02
+"""Seconds to wait for whoever is at work in the directory, and between two looks."""
 
 
 class KeyDirectoryError(VaultError):
@@ -62,10 +66,12 @@ class KeyDirectory:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """One process at a time may add keys; the lock dies with its holder."""
+        """One process at a time may add keys; the lock dies with its holder. Raises
+        `KeyDirectoryError` when others hold it for longer than `PATIENCE`.
+        """
         descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _await_lock(descriptor)
             yield
         finally:
             os.close(descriptor)
@@ -77,19 +83,21 @@ class KeyDirectory:
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
         self._write(f"{kid}.pem", pem)
 
-    def has_key(self, kid: str) -> bool:
-        return (self.path / f"{kid}.pem").is_file()
-
     def discard_key(self, kid: str) -> None:
         """Only for one that never signs again."""
         (self.path / f"{kid}.pem").unlink(missing_ok=True)
 
-    def load_key(self, kid: str) -> object | None:
-        """The private key of whatever kind, or None when this directory has no such file."""
+    def load_key(self, kid: str, *, trusted: bool = False) -> object | None:
+        """The private key of whatever kind, or None when this directory has no such file. Reading it
+        is a hundred times quicker when its numbers are `trusted`.
+        """
         path = self.path / f"{kid}.pem"
         try:
             _refuse_wider(path)
-            return load_pem_private_key(path.read_bytes(), self._passphrase)
+            pem = path.read_bytes()
+            return load_pem_private_key(
+                pem, self._passphrase, unsafe_skip_rsa_key_validation=trusted
+            )
         except FileNotFoundError:
             return None
         except TypeError as error:
@@ -143,6 +151,22 @@ class KeyDirectory:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def _await_lock(descriptor: int) -> None:
+    """A holder that was stopped and never goes on must not stop everybody else for good."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise KeyDirectoryError(
+                    f"another process has held the key directory's lock for {PATIENCE:g} seconds"
+                ) from None
+            time.sleep(PAUSE)
+        else:
+            return
 
 
 def secret_name(secret_id: int) -> str:

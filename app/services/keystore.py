@@ -19,6 +19,7 @@ from app.core.refresh_token import Ring
 from app.services.key_directory import KeyDirectory, Secrets, secret_name
 from app.services.signer import Signer
 from app.services.vault import Vault, VaultError
+from app.settings import SettingsError
 from app.store import derivation_secrets, signing_keys
 from app.store.signing_keys import StoredKey
 
@@ -37,6 +38,8 @@ class Snapshot:
     keys: tuple[Key, ...]
     jwks: Mapping[str, Mapping[str, str]]
     signers: Mapping[str, Signer]
+    faults: Mapping[str, str]
+    """Why the private half of a key that signs or may soon cannot be used."""
     ring: Ring | None
     missing: tuple[DerivationSecretMissing, ...] = ()
 
@@ -75,7 +78,8 @@ class Keystore:
             raise UnavailableError("no signing key is active")
         signer = snapshot.signers.get(key.kid)
         if signer is None:
-            raise UnavailableError(f"the private key {key.kid} is missing from the keystore")
+            why = snapshot.faults.get(key.kid)
+            raise UnavailableError(why or f"the private key {key.kid} is missing from the keystore")
         return signer
 
     def ring(self, now: int) -> Ring:
@@ -143,28 +147,42 @@ class Keystore:
         keys = tuple(entry.key for entry in stored)
         jwks = {entry.key.kid: MappingProxyType(json.loads(entry.public_jwk)) for entry in stored}
         known = derivation_secrets.everything(connection)
+        signers, faults = self._signers(stored, dict(old.signers) if old else {}, now)
         try:
-            signers = self._signers(stored, dict(old.signers) if old else {}, now)
             found = self.directory.survey()
         except (VaultError, OSError) as error:
             raise UnavailableError(str(error)) from error
-        ring, missing = derivation.ring(known, found.held), _missing(known, found)
-        return Snapshot(now, keys, MappingProxyType(jwks), MappingProxyType(signers), ring, missing)
+        return Snapshot(
+            loaded_at=now,
+            keys=keys,
+            jwks=MappingProxyType(jwks),
+            signers=MappingProxyType(signers),
+            faults=MappingProxyType(faults),
+            ring=derivation.ring(known, found.held),
+            missing=_missing(known, found),
+        )
 
     def _signers(
         self, stored: Sequence[StoredKey], held: dict[str, Signer], now: int
-    ) -> dict[str, Signer]:
-        """Signers for the keys that sign or may soon; each private key is parsed once."""
+    ) -> tuple[dict[str, Signer], dict[str, str]]:
+        """Signers for the keys that sign or may soon, each private key parsed once, and what is wrong
+        with the others: a bad one does not take the good ones away, nor the key set.
+        """
         keys = [entry.key for entry in stored]
-        signers = {}
+        signers: dict[str, Signer] = {}
+        faults: dict[str, str] = {}
         for entry in stored:
             key = entry.key
             if keyring.state(key, keys, now) not in {KeyState.ACTIVE, KeyState.NEXT}:
                 continue
-            signer = held.get(key.kid) or self.vault.signer(key, entry.sealed)
+            try:
+                signer = held.get(key.kid) or self.vault.signer(key, entry.sealed)
+            except (VaultError, OSError, SettingsError) as error:
+                faults[key.kid] = str(error)
+                continue
             if signer is not None:
                 signers[key.kid] = signer
-        return signers
+        return signers, faults
 
 
 def _missing(known: Sequence[SecretId], found: Secrets) -> tuple[DerivationSecretMissing, ...]:

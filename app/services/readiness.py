@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.keyring import MARGIN
 from app.services.keystore import UnavailableError
 from app.services.runtime import Runtime
 from app.store import schema
@@ -37,6 +38,14 @@ def _database(run: Runtime) -> list[Check]:
             return [writable, clock(run, connection), migrations(connection)]
     except SQLAlchemyError as error:
         return [Check("database", str(error).splitlines()[0])]
+
+
+def may_work(run: Runtime) -> bool:
+    """Whether this host's clock is good enough for work that has consequences for the others: one that
+    is far ahead would turn keys over and destroy those that the others sign with.
+    """
+    with run.rotations.connect() as connection:
+        return abs(database_now(connection) - run.system_now()) <= MARGIN
 
 
 def clock(run: Runtime, connection: Connection) -> Check:

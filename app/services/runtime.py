@@ -51,7 +51,7 @@ class Runtime:
 
     def ceremony(self) -> Ceremony:
         store = self.keystore
-        return Ceremony(store.directory, store.vault, self.transactions, self.key_policy)
+        return Ceremony(store.directory, store.vault, self.transactions, self.key_policy, self.now)
 
     @property
     def key_policy(self) -> keyring.Policy:

@@ -88,6 +88,8 @@ class StatusLists:
             raise UnavailableError("the status list could not be read")
         finally:
             lock.release()
+            if list_id not in self._readings:
+                self._locks.pop(list_id, None)  # or each name somebody invents would leave one
 
     def _renewed(self, list_id: int, old: Reading | None, now: int, longest: int) -> Reading | None:
         since = 0 if old is None or old.incomplete(now) else old.read_at - OVERLAP

@@ -31,7 +31,9 @@ class Vault(Protocol):
         """A key that survives this process. It is never used unless its row is written too."""
 
     def holds(self, key: Key, sealed: bytes | None) -> bool:
-        """Whether this host can sign with the key; `sealed` is what its row kept."""
+        """Whether this host can sign with the key; `sealed` is what its row kept. A key that is here
+        and cannot be used, a file half written for one, is not held.
+        """
 
     def signer(self, key: Key, sealed: bytes | None) -> Signer | None:
         """None when the private half is not here."""

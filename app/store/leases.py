@@ -17,7 +17,12 @@ class LeaseRow(Base):
 
 
 def hold(connection: Connection, name: str, holder: str, now: int, until: int) -> bool:
-    """Take the lease or keep it. False while another holder has it."""
+    """Take the lease or keep it. False while another holder has it.
+
+    One that ends much later than ours would was taken by a clock that was wrong, and counts as over:
+    nobody would have it until then.
+    """
+    absurd = until + (until - now)
     row = connection.execute(
         select(LeaseRow.holder, LeaseRow.until).where(LeaseRow.name == name)
     ).first()
@@ -28,11 +33,14 @@ def hold(connection: Connection, name: str, holder: str, now: int, until: int) -
             insert(LeaseRow).values(values).on_conflict_do_nothing().returning(LeaseRow.name)
         )
         return made.first() is not None
-    if row.holder != holder and row.until > now:
+    if row.holder != holder and now < row.until <= absurd:
         return False
     kept = connection.execute(
         update(LeaseRow)
-        .where(LeaseRow.name == name, or_(LeaseRow.holder == holder, LeaseRow.until <= now))
+        .where(
+            LeaseRow.name == name,
+            or_(LeaseRow.holder == holder, LeaseRow.until <= now, LeaseRow.until > absurd),
+        )
         .values(holder=holder, until=until)
         .returning(LeaseRow.name)
     )

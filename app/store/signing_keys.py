@@ -83,15 +83,23 @@ def add(connection: Connection, stored: StoredKey) -> None:
 _DATES = ("signs_from", "retires_at", "compromised_at", "dropped_at")
 
 
-def write_dates(connection: Connection, keys: Iterable[Key]) -> None:
-    """Whatever a dropped key had sealed goes with it."""
+def write_dates(connection: Connection, keys: Iterable[Key]) -> bool:
+    """Whatever a dropped key had sealed goes with it. False when one of them was compromised or
+    dropped meanwhile, which nothing takes back: roll back then.
+    """
     for key in keys:
         values = {name: getattr(key, name) for name in _DATES}
         if key.dropped_at is not None:
             values["sealed"] = None
-        connection.execute(
-            update(SigningKeyRow).where(SigningKeyRow.kid == key.kid).values(**values)
-        )
+        row = update(SigningKeyRow).where(SigningKeyRow.kid == key.kid)
+        if key.compromised_at is None:
+            row = row.where(SigningKeyRow.compromised_at.is_(None))
+        if key.dropped_at is None:
+            row = row.where(SigningKeyRow.dropped_at.is_(None))
+        written = connection.execute(row.values(**values))
+        if not written.rowcount:
+            return False
+    return True
 
 
 def seal(connection: Connection, kid: str, sealed: bytes) -> None:

@@ -9,6 +9,7 @@ from app.core import keyring
 from app.core.keyring import (
     KEPT,
     MARGIN,
+    MOST_RETIRING,
     MOST_WAITING,
     Algorithm,
     Compromise,
@@ -100,6 +101,28 @@ def test_as_many_wait_as_must_be_published_now_to_be_known_in_their_turn():
 def test_no_interval_fills_the_set_that_verifiers_read():
     policy = Policy(Algorithm.RS256, 1_000, 24 * 3_600_000, 1_000)
     assert plan((replace(FRESH, signs_from=NOW),), NOW, policy).lacking == MOST_WAITING
+
+
+def test_no_interval_fills_the_set_with_keys_that_retire():
+    """Hundreds would have begun to retire before the first had gone."""
+    life = 300_000
+    policy = Policy(Algorithm.RS256, 1_000, 1_000, life)
+    keys = [Key("0", Algorithm.RS256, NOW, 1_000, life, signs_from=NOW)]
+    largest, made, signed = 0, 0, set()
+    for now in range(NOW, NOW + 2 * life, 1_000):
+        due = plan(keys, now, policy)
+        new = {key.kid: key for key in (due.promotion.dates() if due.promotion else ())}
+        gone = {key.kid for key in due.dropped}
+        keys = [new.get(key.kid, key) for key in keys if key.kid not in gone]
+        for _ in range(due.lacking):
+            made += 1
+            keys.append(Key(str(made), Algorithm.RS256, now, 1_000, life))
+        largest = max(largest, len(keyring.published(keys, now)))
+        signed.add(keyring.active(keys, now).kid)
+        coming = next_transition(keys, now, policy)
+        assert coming is None or coming >= now
+    assert largest < 100, "as many as perennial.verify reads"
+    assert len(signed) > MOST_RETIRING + MOST_WAITING, "they go on turning over"
 
 
 @pytest.mark.parametrize(

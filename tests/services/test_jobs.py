@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from app.services.jobs import LEASE, RENEWED, Job, Worker
+from app.services.readiness import may_work
+from app.store.base import database_now
 from tests.servers import wait_until
 
 
@@ -102,3 +104,24 @@ def test_work_ends_when_it_is_told_to_and_resigns(two):
     stop.set()
     thread.join()
     assert second.round()
+
+
+@pytest.mark.parametrize(("apart", "works"), [(0, True), (20, True), (-20, True), (40, False)])
+def test_a_host_whose_clock_is_wrong_does_nothing_for_the_others(any_site, apart, works):
+    """Forty days ahead it would turn keys over and destroy those that the others sign with."""
+    with any_site.run.rotations.connect() as connection:
+        any_site.clock.now = database_now(connection)
+    any_site.clock.advance(seconds=apart)
+    done = []
+    worker = Worker(any_site.run, [Job("any", 1, lambda _: done.append(1))], may_work)
+    assert worker.round() is works
+    assert bool(done) is works
+
+
+def test_a_clock_that_is_right_again_is_believed_again(site):
+    with site.run.rotations.connect() as connection:
+        now = database_now(connection)
+    worker = Worker(site.run, [Job("any", 1, lambda _: None)], may_work)
+    for moment, works in ((now, True), (now + 40 * 86_400_000, False), (now, True)):
+        site.clock.now = moment
+        assert worker.round() is works

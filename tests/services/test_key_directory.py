@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.core.refresh_token import SECRET_BYTES
+from app.services import key_directory
 from app.services.algorithms import new_private_key
 from app.services.key_directory import KeyDirectory, KeyDirectoryError
 
@@ -229,3 +230,15 @@ def _try_lock(directory) -> int:
     except BlockingIOError:
         return 1
     return 0
+
+
+def test_a_holder_that_was_stopped_does_not_stop_the_others_for_good(directory, monkeypatch):
+    monkeypatch.setattr(key_directory, "PATIENCE", 0.0)
+    with (
+        directory.lock(),
+        pytest.raises(KeyDirectoryError, match="another process has held"),
+        KeyDirectory(directory.path).lock(),
+    ):
+        raise AssertionError("two have it")
+    with directory.lock():
+        pass

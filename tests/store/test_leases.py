@@ -57,3 +57,12 @@ def test_of_many_that_ask_at_once_one_gets_it(make_any_site, expired):
         assert sum(pool.map(ask, range(CROWD))) == 1
     with hosts[0].run.rotations.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM leases")).scalar_one() == 1
+
+
+def test_a_lease_that_a_wrong_clock_took_is_over_for_the_others(hold):
+    """Or a host whose clock was ahead for a moment, and died, would stop all work for days."""
+    month = 30 * 24 * 3_600_000
+    assert hold("a", month)
+    assert hold("b", 0, 100)
+    assert not hold("c", 50, 150)
+    assert not hold("c", 0, 51), "clocks that are a little apart do not take it from each other"

@@ -66,7 +66,7 @@ def rotate(*, at_once: bool, dry_run: bool) -> None:
     run.telemetry.publish(rotation.events)
     if isinstance(rotation.planned, Promotion) and rotation.planned.early():
         note("warning: verifiers that cache the key set may refuse tokens until they read it again")
-    click.echo(_told(rotation, now))
+    click.echo(_told(rotation, run.now()))
 
 
 def _told(rotation: Rotation, now: int) -> str:

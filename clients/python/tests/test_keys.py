@@ -149,6 +149,24 @@ def test_what_the_issuer_allows_is_bounded(party, clock, make, said, fresh):
         verifier.verify(party.token())
 
 
+@pytest.mark.parametrize(
+    ("age", "fresh"),
+    [("250", 50), (" 250 ", 50), ("0", 300), ("400", 10), ("-1", 300), ("x", 300), ("1e2", 300)],
+)
+def test_what_a_cache_on_the_way_has_kept_is_fresh_for_the_rest(party, clock, make, age, fresh):
+    """Or the two together keep a key that was withdrawn for twice as long as the issuer said."""
+    verifier = make(jwks_uri=ISSUER + JWKS, stale_keys=0)
+    party.publish("first")
+    party.routes[JWKS][1]["Age"] = age
+    assert good(verifier, party)
+    party.go_away()
+    clock.advance(fresh - 0.1)
+    assert good(verifier, party)
+    clock.advance(0.1)
+    with pytest.raises(Unavailable):
+        verifier.verify(party.token())
+
+
 def test_a_key_that_was_withdrawn_is_refused_when_the_copy_is_old(party, clock, verifier, reason):
     token = party.token(exp=int(clock()) + HOUR)
     assert verifier.verify(token)

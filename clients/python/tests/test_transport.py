@@ -70,6 +70,15 @@ def test_a_server_that_drips_does_not_outlast_the_deadline(listening, fetch, mon
         fetch("/x")
 
 
+def test_headers_that_drip_do_not_outlast_the_deadline(listening, fetch, monkeypatch):
+    """The thread that waits for them would be there for hours, and no other would fetch."""
+    listening.party.answer("/x", b"x", {f"X-{number}": "x" for number in range(50)})
+    ticks = iter([0.0, 0.0, 5.1])
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(ticks, 5.1))
+    with pytest.raises(TransportError, match="too slow"):
+        fetch("/x")
+
+
 def test_a_server_that_is_not_there_is_a_transport_error(listening):
     url = listening.url
     listening.close()

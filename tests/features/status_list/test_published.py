@@ -280,3 +280,13 @@ def test_lists_are_read_at_most_twice_a_second_and_signed_when_they_change(hosts
         hosts.pass_time(0.1)
     assert said.count("SELECT") == 2
     assert len(texts) == 1
+
+
+def test_a_list_may_never_be_kept_longer_than_its_ttl(hosts, token):
+    """Two threads look at the clock in one order and at the list in the other."""
+    site = hosts.main
+    hosts.pass_time(10)
+    for _ in range(2):
+        answer = site.http.get(path(token))
+        assert answer.headers["Cache-Control"] == "public, max-age=60"
+        hosts.pass_time(-0.05)

@@ -1,8 +1,10 @@
 """HTTP as far as a verifier needs it: one request, one bounded answer, no redirects."""
 
 import http.client
+import io
 import ipaddress
 import re
+import socket
 import ssl
 import time
 import urllib.error
@@ -10,10 +12,12 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
+from typing import Any
 from urllib.parse import urlsplit
 
 CHUNK = 65_536
 _MAX_AGE = re.compile(r'(?:^|[,\s])max-age\s*=\s*"?(\d{1,9})"?(?=$|[,\s])', re.IGNORECASE)
+_AGE = re.compile(r"\s*(\d{1,10})\s*", re.ASCII)
 _NEVER_KEEP = re.compile(r"(?:^|[,\s])no-(?:store|cache)(?=$|[,\s=])", re.IGNORECASE)
 
 
@@ -46,12 +50,17 @@ class Response:
 
     @property
     def max_age(self) -> float | None:
-        """What Cache-Control allows (RFC 9111 §5.2.2), in seconds; None when it says nothing."""
+        """What Cache-Control allows (RFC 9111 §5.2.2), in seconds; None when it says nothing. The time
+        that a cache on the way has kept the answer counts (§4.2.3).
+        """
         said = self.headers.get("cache-control", "")
         if _NEVER_KEEP.search(said):
             return 0
         found = _MAX_AGE.search(said)
-        return float(found[1]) if found else None
+        if found is None:
+            return None
+        spent = _AGE.fullmatch(self.headers.get("age", ""))
+        return float(max(0, int(found[1]) - (int(spent[1]) if spent else 0)))
 
 
 Transport = Callable[[Request], Response]
@@ -79,12 +88,62 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """A redirect could lead to where `safe_url` never looked."""
 
 
+class _Timed(io.RawIOBase):
+    """What arrives until a deadline. A socket's own timeout begins anew with each byte."""
+
+    def __init__(self, connection: socket.socket, raw: io.RawIOBase, deadline: float) -> None:
+        self._connection, self._raw, self._deadline = connection, raw, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401  # the shape of io
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("too slow")
+        self._connection.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(sock, *args, **kwargs)
+        deadline = time.monotonic() + (sock.gettimeout() or 0)
+        self.fp = io.BufferedReader(_Timed(sock, self.fp.detach(), deadline))
+
+
+class _Http(http.client.HTTPConnection):
+    response_class = _Answer
+
+
+class _Https(http.client.HTTPSConnection):
+    response_class = _Answer
+
+
+class _HttpHandler(urllib.request.HTTPHandler):
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Http, request)
+
+
+class _HttpsHandler(urllib.request.HTTPSHandler):
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__(context=context)
+        self._tls = context
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Https, request, context=self._tls)
+
+
 class UrllibTransport:
     """The standard library's HTTP, with the proxies of the environment and verified TLS."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        https = urllib.request.HTTPSHandler(context=context or ssl.create_default_context())
-        self._opener = urllib.request.build_opener(https, _NoRedirects())
+        https = _HttpsHandler(context or ssl.create_default_context())
+        self._opener = urllib.request.build_opener(_HttpHandler(), https, _NoRedirects())
 
     def __call__(self, request: Request) -> Response:
         try:
