@@ -1,4 +1,4 @@
-"""Events of the authorization endpoint, its codes and the pages for people."""
+"""Events of the authorization endpoint, its codes, of devices and the pages for people."""
 
 from dataclasses import dataclass
 
@@ -69,6 +69,37 @@ class CodeReplayed(Event):
     session: str
     client: str
     user: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDecided(Event):
+    """A person typed the code that a device shows, and allowed it something or did not."""
+
+    name = "device_decided"
+    client: str
+    user: str
+    scope: str
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UserCodeRefused(Event):
+    """A person typed a code that no device shows: mistyped, too late, or guessed."""
+
+    name = "user_code_refused"
+    level = Level.WARNING
+    user: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCodeRefused(Event):
+    """A device presented a code that brings it nothing, and was not told to wait."""
+
+    name = "device_code_refused"
+    level = Level.WARNING
+    client: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from app.core.sessions import Session, State
 
 
 class ErrorCode(StrEnum):
-    """The `error` member of an error answer (RFC 6749 §5.2 and §4.1.2.1, RFC 8707 §2) and, of
-    those of OpenID Connect Core §3.1.2.6, what `prompt` needs.
+    """The `error` member of an error answer (RFC 6749 §5.2 and §4.1.2.1, RFC 8707 §2, RFC 8628
+    §3.5) and, of those of OpenID Connect Core §3.1.2.6, what `prompt` needs.
     """
 
     INVALID_REQUEST = "invalid_request"
@@ -26,6 +26,9 @@ class ErrorCode(StrEnum):
     CONSENT_REQUIRED = "consent_required"
     REQUEST_NOT_SUPPORTED = "request_not_supported"
     REQUEST_URI_NOT_SUPPORTED = "request_uri_not_supported"
+    AUTHORIZATION_PENDING = "authorization_pending"
+    SLOW_DOWN = "slow_down"
+    EXPIRED_TOKEN = "expired_token"  # noqa: S105  # a code
     TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
     SERVER_ERROR = "server_error"
 

@@ -5,7 +5,8 @@ from flask import Response
 from app.core.authorization import Asked, Step
 from app.core.authorization_events import BrowserSignedIn
 from app.core.outcomes import Refused
-from app.pages import page_forms
+from app.pages import onward, page_forms
+from app.pages.onward import Onward
 from app.protocol import authorization, browser, credentials, interaction, pages
 from app.protocol.browser import Visitor
 from app.protocol.credentials import Attempt
@@ -26,11 +27,12 @@ def show() -> Response:
     run, request = runtime(), current_request()
     who = browser.visitor(run, request)
     try:
-        request_id = page_forms.query(request).values.get("request", "")
+        form = page_forms.query(request)
     except MalformedError as error:
         return page_forms.malformed(run, request, error)
+    request_id = form.values.get("request", "")
     if not request_id:
-        return _form(run, who, None) if who.session is None else _signed_in(run, who)
+        return _for_own_sake(run, who, onward.read(form))
     waiting = interaction.waiting(run, who, request_id)
     if waiting is None:
         return interaction.over(run)
@@ -38,6 +40,12 @@ def show() -> Response:
     if isinstance(found, Asked) and interaction.next_step(run, found, who, waiting) is Step.SIGN_IN:
         return _form(run, who, waiting, found, username=found.login_hint)
     return interaction.proceed(run, found, who, waiting.form, waiting)
+
+
+def _for_own_sake(run: Runtime, who: Visitor, there: Onward) -> Response:
+    if who.session is None:
+        return _form(run, who, None, there=there)
+    return authorization.redirect(onward.to(run, there)) if there else _signed_in(run, who)
 
 
 def _signed_in(run: Runtime, who: Visitor) -> Response:
@@ -64,6 +72,7 @@ def _form(
     problem: str = "",
     status: int = 200,
     remember: bool = False,
+    there: Onward | None = None,
 ) -> Response:
     request_id = "" if waiting is None else waiting.id
     page = pages.render(
@@ -77,6 +86,7 @@ def _form(
         username=username,
         problem=problem,
         remember=remember,
+        onward=there or {},
     )
     return browser.remember(run, page, who)
 
@@ -101,6 +111,7 @@ def _attempt(run: Runtime, who: Visitor, form: Form, waiting: Waiting | None) ->
     asked = found if isinstance(found, Asked) else None
     username = users.normal(form.values.get("username", ""))
     password, remember = form.values.get("password", ""), "remember_me" in form.values
+    there = onward.read(form)
 
     def refuse(problem: str, status: int = 400) -> Response:
         return _form(
@@ -112,6 +123,7 @@ def _attempt(run: Runtime, who: Visitor, form: Form, waiting: Waiting | None) ->
             problem=problem,
             status=status,
             remember=remember,
+            there=there,
         )
 
     if not username or not password:
@@ -129,7 +141,7 @@ def _attempt(run: Runtime, who: Visitor, form: Form, waiting: Waiting | None) ->
     assert now_in.session is not None
     run.telemetry.publish([BrowserSignedIn(now_in.session.public_id, client_id, person.user.id)])
     if waiting is None or asked is None:
-        answer = authorization.redirect(f"{run.settings.require_issuer()}{pages.SIGN_IN}")
+        answer = authorization.redirect(onward.to(run, there))
     else:
         answer = interaction.proceed(run, asked, now_in, waiting.form, waiting)
     return browser.remember(run, answer, now_in, session=True)

@@ -11,7 +11,9 @@ from app.core import status_list
 from app.protocol.problems import API
 
 ANY_ORIGIN = ("/.well-known/", status_list.PATH)
-REGISTERED = frozenset({"/oauth/token", "/oauth/revoke", "/oauth/par"})
+REGISTERED = frozenset(
+    {"/oauth/token", "/oauth/revoke", "/oauth/par", "/oauth/device_authorization"}
+)
 WITH_CREDENTIALS = API
 ALLOWED = "Authorization, Content-Type, DPoP, Idempotency-Key, X-Requested-With, X-Session-Mode"
 EXPOSED = "Retry-After, Date, DPoP-Nonce, WWW-Authenticate"

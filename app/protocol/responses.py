@@ -30,6 +30,9 @@ DESCRIPTIONS: Mapping[ErrorCode, str] = {
     ErrorCode.CONSENT_REQUIRED: "The person has to consent, which the request forbids to ask for.",
     ErrorCode.REQUEST_NOT_SUPPORTED: "Request objects are not supported.",
     ErrorCode.REQUEST_URI_NOT_SUPPORTED: "The request URI is not one of a pushed request.",
+    ErrorCode.AUTHORIZATION_PENDING: "The person has not decided yet.",
+    ErrorCode.SLOW_DOWN: "Poll less often: wait five seconds longer from now on.",
+    ErrorCode.EXPIRED_TOKEN: "The device code has expired.",
     ErrorCode.TEMPORARILY_UNAVAILABLE: "Try again later.",
     ErrorCode.SERVER_ERROR: "Something went wrong on the server.",
 }

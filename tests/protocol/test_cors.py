@@ -12,7 +12,7 @@ DOCUMENTS = (
     "/.well-known/jwks.json",
     "/oauth/status/0000000000000001",
 )
-FOR_REGISTERED = (TOKEN, REVOKE)
+FOR_REGISTERED = (TOKEN, REVOKE, "/oauth/device_authorization")
 FOR_NOBODY = (
     "/oauth/introspect",
     "/oauth/authorize",

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from app.core.device import GRANT
 from app.features.clients import use_case as clients
 from tests.site import ISSUER
 
@@ -71,6 +72,7 @@ def test_every_address_is_https_below_the_issuer_and_served(site):
         "/oauth/introspect",
         "/oauth/authorize",
         "/oauth/par",
+        "/oauth/device_authorization",
         "/.well-known/jwks.json",
     }
     for address in found:
@@ -90,7 +92,7 @@ def test_the_password_grant_is_announced_only_while_a_client_may_use_it(site):
     def announced():
         return set(document(site)["grant_types_supported"])
 
-    always = {"refresh_token", "client_credentials", "authorization_code"}
+    always = {"refresh_token", "client_credentials", "authorization_code", GRANT}
     assert announced() == always
     client = site.client("password")
     assert announced() == {"password", *always}
@@ -143,6 +145,7 @@ def test_nothing_is_announced_that_is_not_there(site):
         "jwks_uri",
         "authorization_endpoint",
         "pushed_authorization_request_endpoint",
+        "device_authorization_endpoint",
         "response_types_supported",
         "response_modes_supported",
         "code_challenge_methods_supported",

@@ -20,6 +20,7 @@ TABLES = {
     "clients",
     "consents",
     "denied_tokens",
+    "device_authorizations",
     "endings",
     "leases",
     "secret_ids",

@@ -2,7 +2,7 @@
 
 import click
 
-from app.core import redirects
+from app.core import device, redirects
 from app.core.clients import AuthMethod, Client, Recovery
 from app.core.sessions import whole_seconds
 from app.features.clients import use_case
@@ -22,7 +22,8 @@ def client() -> None:
 
 
 def _installed(_: object, __: object, grants: tuple[str, ...]) -> tuple[str, ...]:
-    """Only what some feature serves."""
+    """Only what some feature serves. `device_code` is short for a name that nobody remembers."""
+    grants = tuple(device.GRANT if grant == "device_code" else grant for grant in grants)
     served = sorted(grant.GRANT_TYPE for grant in TokenGrant.__subclasses__())
     for grant in grants:
         if grant not in served:

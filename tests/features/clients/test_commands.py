@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from app.core.clients import digest
+from app.core.device import GRANT
 from tests.console import Console
 from tests.site import basic
 
@@ -42,6 +43,12 @@ def test_a_client_gets_an_id_and_a_secret_that_work(perennial, any_site):
     made = perennial.json(*CREATE, *grants("client_credentials"), "--scope", "read")
     assert set(made) == {"client_id", "client_secret"}
     assert authenticates(any_site, made["client_id"], made["client_secret"])
+
+
+@pytest.mark.parametrize("name", ["device_code", GRANT])
+def test_the_grant_of_devices_has_a_short_name(quick, name):
+    made = quick.json(*CREATE, *grants(name), "--public")
+    assert quick.json("client", "show", made["client_id"])["grants"] == [GRANT]
 
 
 @pytest.mark.clause("rfc6749-10.10-02", "rfc6749-10.10-03", "rfc6819-5.1.4.1.3-01")
