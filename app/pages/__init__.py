@@ -1,12 +1,12 @@
-"""What people see: sign-in, consent, sign-out. Plain HTML that needs no script."""
+"""What people see: sign-in, consent, sign-out, their sessions. Plain HTML that needs no script."""
 
 from functools import cache
 from pathlib import Path
 
 from flask import Blueprint, Response
 
-from app.pages import consent, sign_in, sign_out
-from app.protocol.pages import CONSENT, SIGN_IN, SIGN_OUT, STYLE
+from app.pages import account, consent, sign_in, sign_out
+from app.protocol.pages import CONSENT, SESSIONS, SIGN_IN, SIGN_OUT, STYLE
 
 FOLDER = Path(__file__).parent
 
@@ -17,6 +17,8 @@ blueprint.add_url_rule(CONSENT, "consent", consent.show, methods=["GET"])
 blueprint.add_url_rule(CONSENT, "consent_sent", consent.sent, methods=["POST"])
 blueprint.add_url_rule(SIGN_OUT, "sign_out", sign_out.show, methods=["GET"])
 blueprint.add_url_rule(SIGN_OUT, "sign_out_sent", sign_out.sent, methods=["POST"])
+blueprint.add_url_rule(SESSIONS, "sessions", account.show, methods=["GET"])
+blueprint.add_url_rule(SESSIONS, "sessions_sent", account.sent, methods=["POST"])
 
 
 @blueprint.get(STYLE)

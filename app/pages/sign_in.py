@@ -31,6 +31,10 @@ def show() -> Response:
         return page_forms.malformed(run, request, error)
     if not request_id:
         return _form(run, who, None) if who.session is None else _signed_in(run, who)
+    if request_id in pages.OWN:
+        return (
+            _form(run, who, None, own=request_id) if who.session is None else _on(run, request_id)
+        )
     waiting = interaction.waiting(run, who, request_id)
     if waiting is None:
         return interaction.over(run)
@@ -38,6 +42,12 @@ def show() -> Response:
     if isinstance(found, Asked) and interaction.next_step(run, found, who, waiting) is Step.SIGN_IN:
         return _form(run, who, waiting, found, username=found.login_hint)
     return interaction.proceed(run, found, who, waiting.form, waiting)
+
+
+def _on(run: Runtime, word: str) -> Response:
+    """To the page of ours that the sign-in was for."""
+    path = pages.OWN.get(word, pages.SIGN_IN)
+    return authorization.redirect(f"{run.settings.require_issuer()}{path}")
 
 
 def _signed_in(run: Runtime, who: Visitor) -> Response:
@@ -60,12 +70,13 @@ def _form(
     waiting: Waiting | None,
     asked: Asked | None = None,
     *,
+    own: str = "",
     username: str = "",
     problem: str = "",
     status: int = 200,
     remember: bool = False,
 ) -> Response:
-    request_id = "" if waiting is None else waiting.id
+    request_id = own if waiting is None else waiting.id
     page = pages.render(
         run,
         "sign_in.html",
@@ -88,8 +99,9 @@ def sent() -> Response:
     if isinstance(form, Response):
         return form
     request_id = form.values.get("request", "")
-    waiting = interaction.waiting(run, who, request_id) if request_id else None
-    if request_id and waiting is None:
+    parked = bool(request_id) and request_id not in pages.OWN
+    waiting = interaction.waiting(run, who, request_id) if parked else None
+    if parked and waiting is None:
         return interaction.over(run)
     return _attempt(run, who, form, waiting)
 
@@ -108,6 +120,7 @@ def _attempt(run: Runtime, who: Visitor, form: Form, waiting: Waiting | None) ->
             who,
             waiting,
             asked,
+            own=form.values.get("request", ""),
             username=username,
             problem=problem,
             status=status,
@@ -129,7 +142,7 @@ def _attempt(run: Runtime, who: Visitor, form: Form, waiting: Waiting | None) ->
     assert now_in.session is not None
     run.telemetry.publish([BrowserSignedIn(now_in.session.public_id, client_id, person.user.id)])
     if waiting is None or asked is None:
-        answer = authorization.redirect(f"{run.settings.require_issuer()}{pages.SIGN_IN}")
+        answer = _on(run, form.values.get("request", ""))
     else:
         answer = interaction.proceed(run, asked, now_in, waiting.form, waiting)
     return browser.remember(run, answer, now_in, session=True)

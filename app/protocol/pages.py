@@ -11,8 +11,11 @@ from app.services.runtime import Runtime
 from app.services.telemetry import request_id
 
 SIGN_IN, CONSENT, SIGN_OUT = "/sign-in", "/consent", "/sign-out"
+SESSIONS = "/account/sessions"
 STYLE = "/static/perennial.css"
-PATHS = frozenset({AUTHORIZE, SIGN_IN, CONSENT, SIGN_OUT})
+PATHS = frozenset({AUTHORIZE, SIGN_IN, CONSENT, SIGN_OUT, SESSIONS})
+OWN = {"sessions": SESSIONS}
+"""Where a sign-in for one's own sake may lead, by the word that takes the place of a request's id."""
 YEAR = 365 * 86_400
 
 SAID = {
