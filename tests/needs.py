@@ -43,8 +43,12 @@ def nginx() -> str | None:
     return first_of("nginx")() or (None if NGINX_MODULE.is_file() else "njs")
 
 
+def chromium() -> str | None:
+    return first_of("chromium", "chromium-browser", "google-chrome")() or first_of("chromedriver")()
+
+
 PROGRAMS = {
-    "chromium": Program("browser", first_of("chromium", "chromium-browser", "google-chrome")),
+    "chromium": Program("browser", chromium),
     "node": Program("node", node),
     "apache": Program("httpd", apache),
     "nginx": Program("httpd", nginx),

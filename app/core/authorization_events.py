@@ -27,6 +27,18 @@ class BrowserSignedOut(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentWithdrawn(Event):
+    """A person took back what they had allowed a client until then (UTC milliseconds); its sessions
+    of theirs end with it.
+    """
+
+    name = "consent_withdrawn"
+    client: str
+    user: str
+    withdrawn_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Authorized(Event):
     """A client was sent a code; `asked` says whether the person was asked just now."""
 

@@ -1,6 +1,7 @@
 """Where a request came from, as it says itself: for people to look at, for no rule to trust."""
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 LONGEST_NAME = 64
 LONGEST_USER_AGENT = 200
@@ -30,3 +31,17 @@ def described(user_agent: str = "", address: str = "", name: str = "") -> Device
 def _shown(text: str, longest: int) -> str | None:
     shown = text if text.isprintable() else "".join(filter(str.isprintable, text))
     return shown[:longest] or None
+
+
+def address_hint(address: str | None) -> str | None:
+    """Enough of it to tell one's own networks apart, and no more; None when it is no address."""
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return None
+    if isinstance(found, IPv6Address):
+        found = found.ipv4_mapped or found
+    if isinstance(found, IPv4Address):
+        return ".".join([*str(found).split(".")[:3], "…"])
+    groups = (found.packed[place : place + 2] for place in (0, 2, 4))
+    return ":".join([*(f"{int.from_bytes(group):x}" for group in groups), "…"])

@@ -1,12 +1,12 @@
-"""What people see: sign-in, consent, device, sign-out. Plain HTML that needs no script."""
+"""What people see: sign-in, consent, device, their sessions, sign-out. Plain HTML without a script."""
 
 from functools import cache
 from pathlib import Path
 
 from flask import Blueprint, Response
 
-from app.pages import consent, device, sign_in, sign_out
-from app.protocol.pages import CONSENT, DEVICE, SIGN_IN, SIGN_OUT, STYLE
+from app.pages import account, consent, device, sign_in, sign_out
+from app.protocol.pages import CONSENT, DEVICE, SESSIONS, SIGN_IN, SIGN_OUT, STYLE
 
 FOLDER = Path(__file__).parent
 
@@ -19,6 +19,8 @@ blueprint.add_url_rule(SIGN_OUT, "sign_out", sign_out.show, methods=["GET"])
 blueprint.add_url_rule(SIGN_OUT, "sign_out_sent", sign_out.sent, methods=["POST"])
 blueprint.add_url_rule(DEVICE, "device", device.show, methods=["GET"])
 blueprint.add_url_rule(DEVICE, "device_sent", device.sent, methods=["POST"])
+blueprint.add_url_rule(SESSIONS, "sessions", account.show, methods=["GET"])
+blueprint.add_url_rule(SESSIONS, "sessions_sent", account.sent, methods=["POST"])
 
 
 @blueprint.get(STYLE)

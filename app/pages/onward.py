@@ -11,7 +11,12 @@ Onward = dict[str, str]
 """The parameters of the sign-in page that say so; empty for those who stay."""
 
 
+SESSIONS: Onward = {"for": "sessions"}
+
+
 def read(form: Form) -> Onward:
+    if form.values.get("for") == "sessions":
+        return SESSIONS
     if form.values.get("for") != "device":
         return {}
     code = device.user_code(form.values.get("user_code", ""))
@@ -22,5 +27,7 @@ def to(run: Runtime, onward: Onward) -> str:
     issuer = run.settings.require_issuer()
     if not onward:
         return f"{issuer}{pages.SIGN_IN}"
+    if onward == SESSIONS:
+        return f"{issuer}{pages.SESSIONS}"
     code = onward.get("user_code")
     return f"{issuer}{pages.DEVICE}" + ("" if code is None else f"?user_code={code}")

@@ -11,9 +11,9 @@ from app.services.runtime import Runtime
 from app.services.telemetry import request_id
 
 SIGN_IN, CONSENT, SIGN_OUT = "/sign-in", "/consent", "/sign-out"
-DEVICE = "/device"
+DEVICE, SESSIONS = "/device", "/account/sessions"
 STYLE = "/static/perennial.css"
-PATHS = frozenset({AUTHORIZE, SIGN_IN, CONSENT, SIGN_OUT, DEVICE})
+PATHS = frozenset({AUTHORIZE, SIGN_IN, CONSENT, SIGN_OUT, DEVICE, SESSIONS})
 YEAR = 365 * 86_400
 
 SAID = {

@@ -8,7 +8,7 @@ from app.core.events import Event, SessionEnded, UserSessionsEnded
 from app.core.sessions import EndReason, Session, purge_time
 from app.services.runtime import Runtime
 from app.store import audit, bulk_endings, endings, own_sessions, sessions, users
-from app.store.bulk_endings import FIRST_SID, Chosen
+from app.store.bulk_endings import FIRST_SID, Chosen, Ended
 from app.store.endings import Ending
 from app.store.users import User
 
@@ -68,14 +68,19 @@ def end_session(run: Runtime, session: Session, reason: EndReason) -> tuple[Even
     return (event,)
 
 
-def end_chosen(run: Runtime, chosen: Chosen, reason: EndReason) -> int:
-    """End these sessions, a batch for each transaction, and publish it. Returns how many."""
+def end_chosen(run: Runtime, chosen: Chosen, reason: EndReason, *, audited: bool = False) -> int:
+    """End these sessions, a batch for each transaction, and publish it. Returns how many.
+
+    `audited` is for the few of one person: each is written down.
+    """
     total, after = 0, FIRST_SID
     while True:
         now = run.now()
         purge_at = purge_time(now, run.access_ttl)
         with run.transactions.begin() as connection:
             ended = bulk_endings.end_some(connection, chosen, reason, now, purge_at, after)
+            if audited:
+                _write_down(connection, ended, reason, now)
         if not ended:
             return total
         run.telemetry.publish(
@@ -97,7 +102,11 @@ def end_surplus(connection: Connection, run: Runtime, session: Session) -> tuple
     now = run.now()  # an ending is dated when it happens, not when its turn was waited for
     purge_at = purge_time(now, run.access_ttl)
     ended = own_sessions.end_beyond(connection, *whose, most - 1, now, reason, purge_at)
+    _write_down(connection, ended, reason, now)
+    return tuple(SessionEnded(e.public_id, e.client_id, e.user_id, reason) for e in ended)
+
+
+def _write_down(connection: Connection, ended: list[Ended], reason: EndReason, now: int) -> None:
     for each in ended:
         facts = {"session": each.public_id, "client_id": each.client_id, "user_id": each.user_id}
         audit.record(connection, now, SessionEnded.name, {**facts, "detail": reason})
-    return tuple(SessionEnded(e.public_id, e.client_id, e.user_id, reason) for e in ended)

@@ -5,9 +5,11 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    ColumnElement,
     Connection,
     ForeignKey,
     String,
+    and_,
     bindparam,
     delete,
     insert,
@@ -52,17 +54,34 @@ class BrowserSession:
     last_seen_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class SeenBrowser:
+    """What its person gets to see of a browser session."""
+
+    public_id: str
+    auth_time: int
+    last_seen_at: int
+    user_agent: str | None
+    ip: str | None
+
+
 _FIELDS = tuple(getattr(BrowserSessionRow, name) for name in BrowserSession.__dataclass_fields__)
+_IS_LIVE = and_(
+    BrowserSessionRow.expires_at > bindparam("now"),
+    BrowserSessionRow.idle_expires_at > bindparam("now"),
+    BrowserSessionRow.user_epoch == UserRow.auth_epoch,
+    UserRow.disabled_at.is_(None),
+)
 _LIVE = (
     select(*_FIELDS)
     .join(UserRow, UserRow.id == BrowserSessionRow.user_id)
-    .where(
-        BrowserSessionRow.digest == bindparam("digest"),
-        BrowserSessionRow.expires_at > bindparam("now"),
-        BrowserSessionRow.idle_expires_at > bindparam("now"),
-        BrowserSessionRow.user_epoch == UserRow.auth_epoch,
-        UserRow.disabled_at.is_(None),
-    )
+    .where(BrowserSessionRow.digest == bindparam("digest"), _IS_LIVE)
+)
+_SEEN = (
+    select(*(getattr(BrowserSessionRow, name) for name in SeenBrowser.__dataclass_fields__))
+    .join(UserRow, UserRow.id == BrowserSessionRow.user_id)
+    .where(BrowserSessionRow.user_id == bindparam("user_id"), _IS_LIVE)
+    .order_by(BrowserSessionRow.last_seen_at.desc(), BrowserSessionRow.public_id)
 )
 
 
@@ -70,6 +89,12 @@ def find(connection: Connection, digest: str, now: int) -> BrowserSession | None
     """Only while it lives: not ended, not expired, of a person whose epoch has not moved."""
     row = connection.execute(_LIVE, {"digest": digest, "now": now}).first()
     return None if row is None else BrowserSession(*row)
+
+
+def living(connection: Connection, user_id: str, now: int) -> list[SeenBrowser]:
+    """All of a person's, the one seen last first."""
+    rows = connection.execute(_SEEN, {"user_id": user_id, "now": now})
+    return [SeenBrowser(*row) for row in rows]
 
 
 def begin(
@@ -108,6 +133,25 @@ def end_public(connection: Connection, public_id: str) -> bool:
         .returning(BrowserSessionRow.digest)
     )
     return ended.first() is not None
+
+
+def end_own(connection: Connection, user_id: str, public_id: str) -> bool:
+    """False when this person has no such session."""
+    return bool(_ended(connection, user_id, BrowserSessionRow.public_id == public_id))
+
+
+def end_others(connection: Connection, user_id: str, public_id: str) -> list[str]:
+    """End the person's but for this one; which they were."""
+    return _ended(connection, user_id, BrowserSessionRow.public_id != public_id)
+
+
+def _ended(connection: Connection, user_id: str, which: ColumnElement[bool]) -> list[str]:
+    ended = connection.execute(
+        delete(BrowserSessionRow)
+        .where(BrowserSessionRow.user_id == user_id, which)
+        .returning(BrowserSessionRow.public_id)
+    )
+    return sorted(ended.scalars())
 
 
 def end_begun_by(connection: Connection, user_id: str, moment: int) -> int:

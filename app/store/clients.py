@@ -1,5 +1,6 @@
 """Registered clients and resource servers."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from sqlalchemy import (
@@ -60,6 +61,13 @@ def find(connection: Connection, client_id: str) -> Client | None:
 def everybody(connection: Connection) -> list[Client]:
     rows = connection.execute(_ALL.order_by(ClientRow.created_at, ClientRow.client_id))
     return [_client(row) for row in rows]
+
+
+def names(connection: Connection, client_ids: Collection[str]) -> dict[str, str]:
+    rows = connection.execute(
+        select(ClientRow.client_id, ClientRow.name).where(ClientRow.client_id.in_(client_ids))
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def granted_to_somebody(connection: Connection, grant: str) -> bool:

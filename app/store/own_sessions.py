@@ -1,6 +1,8 @@
 """One person's sessions that live: which they are, and which of them are too many."""
 
-from sqlalchemy import Connection, select, update
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from app.core.sessions import EndReason, Session
 from app.store import sessions
@@ -12,6 +14,40 @@ from app.store.users import UserRow
 def living(connection: Connection, user_id: str, now: int) -> list[Session]:
     """Newest first, at most `sessions.BATCH`."""
     return sessions.newest(connection, SessionRow.user_id == user_id, live(now))
+
+
+def began_in(connection: Connection, user_id: str, now: int) -> dict[str, str]:
+    """From the live sessions that began on our pages to the browser session they began in."""
+    rows = connection.execute(
+        select(SessionRow.public_id, SessionRow.browser_session_id)
+        .join(UserRow, UserRow.id == SessionRow.user_id)
+        .where(SessionRow.user_id == user_id, live(now), SessionRow.browser_session_id.is_not(None))
+    )
+    return {public_id: browser or "" for public_id, browser in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class NotBegunIn:
+    """The person's live sessions, but for those that began in this browser session."""
+
+    user_id: str
+    browser_session_id: str
+
+    def condition(self, now: int) -> ColumnElement[bool]:
+        elsewhere = SessionRow.browser_session_id.is_distinct_from(self.browser_session_id)
+        return and_(live(now), SessionRow.user_id == self.user_id, elsewhere)
+
+
+@dataclass(frozen=True, slots=True)
+class AtClient:
+    """The person's live sessions at one client."""
+
+    user_id: str
+    client_id: str
+
+    def condition(self, now: int) -> ColumnElement[bool]:
+        whose = and_(SessionRow.user_id == self.user_id, SessionRow.client_id == self.client_id)
+        return and_(live(now), whose)
 
 
 def lock(connection: Connection, user_id: str) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from tests.pages.account import SESSIONS
 from tests.person import (
     AUTHORIZE,
     CALLBACK,
@@ -39,16 +40,16 @@ class Scene:
     """The same form as it was given to another browser."""
 
 
-@pytest.fixture(params=[SIGN_IN, CONSENT, SIGN_OUT])
+@pytest.fixture(params=[SIGN_IN, CONSENT, SIGN_OUT, SESSIONS])
 def scene(request, site):
     site.user()
     site.user("mallory")
     client = web_app(site)
 
     def at(person):
-        if request.param == SIGN_OUT:
+        if request.param in {SIGN_OUT, SESSIONS}:
             person.sign_in()
-            return Page(person.get(SIGN_OUT).text)
+            return Page(person.get(request.param).text)
         location = person.ask(client).location
         if request.param == CONSENT:
             location = person.sign_in_at(location).location
@@ -59,7 +60,12 @@ def scene(request, site):
     return Scene(alice, hers.action, hers.fields | ANSWERS[request.param], his.fields)
 
 
-ANSWERS = {SIGN_IN: RIGHT, CONSENT: {"decision": "allow"}, SIGN_OUT: {}}
+ANSWERS = {
+    SIGN_IN: RIGHT,
+    CONSENT: {"decision": "allow"},
+    SIGN_OUT: {},
+    SESSIONS: {"do": "end-everything"},
+}
 FORGED = {
     "no token": ({"csrf": ""}, {}),
     "a token of zeros": ({"csrf": "0" * 64}, {}),
@@ -189,6 +195,8 @@ def test_a_request_that_waits_belongs_to_the_browser_that_brought_it(site):
         "consent",
         "sign-out",
         "signed out",
+        "sessions",
+        "unknown session",
         "error",
         "forged",
     ],
@@ -220,6 +228,11 @@ def test_no_page_can_be_framed_scripted_kept_or_made_to_post_elsewhere(site, pag
     assert all((link["href"] or "").startswith(ISSUER) for link in html.all("link") + html.all("a"))
 
 
+def unknown_session(alice):
+    alice.sign_in()
+    return alice.post(SESSIONS, {**Page(alice.get(SESSIONS).text).fields, "do": "end"})
+
+
 PAGES = {
     "sign-in": lambda alice, client: alice.get(alice.ask(client).location),
     "refused sign-in": lambda alice, client: alice.sign_in(password="wrong"),
@@ -229,6 +242,8 @@ PAGES = {
     ),
     "sign-out": lambda alice, client: (alice.sign_in(), alice.get(SIGN_OUT))[1],
     "signed out": lambda alice, client: alice.get(SIGN_OUT),
+    "sessions": lambda alice, client: (alice.code(client), alice.get(SESSIONS))[1],
+    "unknown session": lambda alice, client: unknown_session(alice),
     "error": lambda alice, client: alice.ask(client, redirect_uri=EVIL),
     "forged": lambda alice, client: alice.post(CONSENT, {}),
 }

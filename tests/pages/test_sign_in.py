@@ -7,6 +7,7 @@ import pytest
 from app.core.sessions import EndReason
 from app.features.users import use_case as users
 from app.protocol.sign_out import end_everything
+from tests.pages.account import SESSIONS
 from tests.person import CONSENT, SIGN_IN, SIGN_OUT, Page, Person, exchange, web_app
 from tests.protocol.expect import claims, everything
 from tests.site import ISSUER, PASSWORD, Site
@@ -235,7 +236,7 @@ def test_the_style_sheet_is_served_and_knows_the_dark(site):
     assert "http" not in answer.text
 
 
-@pytest.mark.parametrize("path", [SIGN_IN, CONSENT, SIGN_OUT, "/oauth/authorize"])
+@pytest.mark.parametrize("path", [SIGN_IN, CONSENT, SIGN_OUT, SESSIONS, "/oauth/authorize"])
 def test_what_fails_around_a_page_is_a_page(site, path):
     answer = Person(site).browser.delete(path, base_url=ISSUER)
     assert (answer.status_code, answer.mimetype) == (405, "text/html")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.core import keyring
-from app.core.authorization_events import BrowserSignedOut
+from app.core.authorization_events import BrowserSignedOut, ConsentWithdrawn
 from app.core.events import (
     AccessTokenDenied,
     ClientDisabled,
@@ -34,6 +34,7 @@ from app.store import (
     audit,
     browser_sessions,
     clients,
+    consents,
     denied_tokens,
     sessions,
     signing_keys,
@@ -46,6 +47,7 @@ KINDS: tuple[type[Event], ...] = (
     SessionEnded,
     ReuseDetected,
     BrowserSignedOut,
+    ConsentWithdrawn,
     UserSessionsEnded,
     UserEnabled,
     AccessTokenDenied,
@@ -65,6 +67,7 @@ class Kind(StrEnum):
 
     SESSION = "sessions"
     BROWSER = "browser_sessions"
+    CONSENT = "consents"
     USER = "users"
     CLIENT = "clients"
     ACCESS_TOKEN = "access_tokens"  # noqa: S105  # a kind
@@ -179,6 +182,8 @@ def _take(run: Runtime, report: Report, gathered: Gathered, entry: Found | Unrea
             gathered.secrets[event.client] = max(known, event.rotated_at)
         case Found(event=BrowserSignedOut() as event):
             report.count(Kind.BROWSER, _sign_out(run, event))
+        case Found(event=ConsentWithdrawn() as event):
+            report.count(Kind.CONSENT, _withdraw(run, event))
         case Found(event=event):
             report.count(*_ended(run, event))
 
@@ -224,6 +229,17 @@ def _sign_out(run: Runtime, event: BrowserSignedOut) -> Effect:
         ended = browser_sessions.end_public(connection, event.session)
     if not ended:
         return Effect.ALREADY
+    run.telemetry.publish((event,))
+    return Effect.APPLIED
+
+
+def _withdraw(run: Runtime, event: ConsentWithdrawn) -> Effect:
+    """Its sessions have lines of their own. A consent from later stays."""
+    with run.transactions.begin() as connection:
+        if not consents.withdraw(connection, event.user, event.client, event.withdrawn_at):
+            return Effect.ALREADY
+        facts = {"user_id": event.user, "client_id": event.client}
+        audit.record(connection, run.now(), event.name, facts)
     run.telemetry.publish((event,))
     return Effect.APPLIED
 

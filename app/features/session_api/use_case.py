@@ -2,8 +2,6 @@
 serves, and what people may do to their own sessions.
 """
 
-import re
-
 from app.core import sessions as rules
 from app.core.binding import Binding
 from app.core.clients import NOBODY, Client
@@ -11,7 +9,7 @@ from app.core.events import Event, RequestRefused
 from app.core.outcomes import ErrorCode
 from app.core.refresh_token import RefreshToken, parse
 from app.core.sessions import Channel, EndReason, Session, State
-from app.protocol import clients
+from app.protocol import clients, own_account
 from app.protocol.known_tokens import session_of
 from app.protocol.sign_out import end_everything, end_session
 from app.services.runtime import Runtime
@@ -20,7 +18,6 @@ from app.store.users import User
 
 LOGIN = "login"
 """How events call a sign-in at this API."""
-_PUBLIC_ID = re.compile("[0-9a-f]{32}")
 
 
 def served(run: Runtime, client_id: str, grant: str) -> Client | None:
@@ -97,10 +94,4 @@ def living(run: Runtime, session: Session) -> list[Session]:
 
 def end_own(run: Runtime, session: Session, public_id: str) -> tuple[Event, ...] | None:
     """End a session of the person behind this one; None when they have none of that id."""
-    if not _PUBLIC_ID.fullmatch(public_id):
-        return None
-    with run.rotations.connect() as connection:
-        found = sessions.find_public(connection, public_id)
-    if found is None or found.user_id != session.user_id:
-        return None
-    return end_session(run, found, EndReason.SIGNED_OUT)
+    return own_account.end_own(run, session.user_id, public_id)

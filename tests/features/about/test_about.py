@@ -4,6 +4,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tests.site import ISSUER
+
 PAGES = ("/", "/errors")
 
 
@@ -45,7 +47,8 @@ def test_the_root_says_what_this_is_and_leads_on(site):
 def test_every_link_inside_leads_somewhere(site, path):
     for link in read(site, path).found:
         if link.startswith("/"):
-            assert site.http.get(link).status_code == 200, link
+            answer = site.http.get(link, base_url=ISSUER, follow_redirects=True)
+            assert answer.status_code == 200, link
 
 
 @pytest.mark.clause("rfc9700-4.2.4-02", "rfc9700-4.16-01", "rfc9700-4.16-02")

@@ -1,0 +1,179 @@
+"""/account/sessions: who is signed in as this person, what they have allowed, and ending it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from flask import Response
+
+from app.core.browsers import named
+from app.core.devices import address_hint
+from app.core.sessions import Session
+from app.pages import page_forms
+from app.pages.onward import SESSIONS
+from app.protocol import authorization, browser, own_account, pages
+from app.protocol.browser import Visitor
+from app.protocol.grant import current_request
+from app.protocol.own_account import Account
+from app.services.runtime import Runtime, runtime
+from app.store.browser_sessions import BrowserSession, SeenBrowser
+from app.store.consents import Consent
+
+PAGE = "sessions"
+DONE = {
+    "end": "The session has ended.",
+    "sign-out": "That browser is signed out.",
+    "end-others": "All other sessions have ended.",
+    "withdraw": "The consent is withdrawn, and the application's sessions have ended.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """As machines read it, and as people do."""
+
+    machine: str
+    people: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One item of the page; what does not apply is empty."""
+
+    id: str
+    title: str
+    since: Moment
+    seen: Moment | None = None
+    here: bool = False
+    program: str = ""
+    began_in: str = ""
+    address: str = ""
+    scopes: str = ""
+    resources: str = ""
+
+    @property
+    def spoken(self) -> str:
+        """What tells its button from the others."""
+        where = self.began_in or self.program
+        last = "" if self.seen is None else f"last seen {self.seen.people}"
+        return ", ".join(filter(None, [self.title, where, last]))
+
+
+def show() -> Response:
+    run, request = runtime(), current_request()
+    who = browser.visitor(run, request)
+    return _sign_in(run) if who.session is None else _page(run, who, who.session)
+
+
+def _sign_in(run: Runtime) -> Response:
+    address = f"{run.settings.require_issuer()}{pages.SIGN_IN}?{urlencode(SESSIONS)}"
+    return authorization.redirect(address)
+
+
+def sent() -> Response:
+    run, request = runtime(), current_request()
+    who = browser.visitor(run, request)
+    form = page_forms.form(run, request, who, PAGE)
+    if isinstance(form, Response):
+        return form
+    if who.session is None:
+        return _sign_in(run)
+    act, named_id = form.values.get("do", ""), form.values.get("id", "")
+    if act == "end-everything":
+        return _gone(run, who, who.session.user_id)
+    found = _done(run, who.session, act, named_id)
+    if found is None:
+        return pages.error(run, 400, "That did not work", "No button of the page says that.")
+    if not found:
+        return pages.error(
+            run, 404, "Nothing to end", "You have no such session or application, any more or ever."
+        )
+    return _page(run, who, who.session, DONE[act])
+
+
+def _done(run: Runtime, here: BrowserSession, act: str, named_id: str) -> bool | None:
+    """Do it. False when the person has nothing of this id, None when nobody knows what to do."""
+    match act:
+        case "end":
+            events = own_account.end_own(run, here.user_id, named_id)
+        case "sign-out":
+            events = own_account.sign_out_browser(run, here.user_id, named_id)
+        case "end-others":
+            own_account.end_others(run, here)
+            return True
+        case "withdraw":
+            return own_account.withdraw(run, here.user_id, named_id)
+        case _:
+            return None
+    run.telemetry.publish(events or ())
+    return events is not None
+
+
+def _gone(run: Runtime, who: Visitor, user_id: str) -> Response:
+    run.telemetry.publish(own_account.log_out_everywhere(run, user_id))
+    nobody = Visitor(None, "", who.forms, who.forms_is_new)
+    return browser.remember(run, pages.render(run, "signed_out.html"), nobody, session=True)
+
+
+def _page(run: Runtime, who: Visitor, here: BrowserSession, done: str = "") -> Response:
+    account = own_account.seen(run, here.user_id)
+    page = pages.render(
+        run,
+        "sessions.html",
+        username=account.user.username,
+        browsers=[_browser(each, here) for each in account.browsers],
+        sessions=[_session(account, each, here) for each in account.sessions],
+        consents=[_consent(account, each) for each in account.consents],
+        done=done,
+        csrf=page_forms.token(who, PAGE, ""),
+    )
+    return browser.remember(run, page, who)
+
+
+def _browser(each: SeenBrowser, here: BrowserSession) -> Shown:
+    return Shown(
+        id=each.public_id,
+        title=named(each.user_agent),
+        since=_moment(each.auth_time),
+        seen=_moment(each.last_seen_at),
+        here=each.public_id == here.public_id,
+        address=address_hint(each.ip) or "",
+    )
+
+
+def _session(account: Account, session: Session, here: BrowserSession) -> Shown:
+    client = account.names[session.client_id]
+    began = account.began_in.get(session.public_id, "")
+    known = {each.public_id: named(each.user_agent) for each in account.browsers}
+    return Shown(
+        id=session.public_id,
+        title=f"{client}, {session.device_name}" if session.device_name else client,
+        since=_moment(session.created_at),
+        seen=_moment(session.last_seen_at),
+        here=began == here.public_id,
+        program=named(session.user_agent),
+        began_in=known.get(began, ""),
+        address=address_hint(session.ip) or "",
+        scopes=session.scope,
+        resources=session.resource,
+    )
+
+
+def _consent(account: Account, consent: Consent) -> Shown:
+    return Shown(
+        id=consent.client_id,
+        title=account.names[consent.client_id],
+        since=_moment(consent.since),
+        scopes=" ".join(_those("scope ", consent)),
+        resources=" ".join(_those("resource ", consent)),
+    )
+
+
+def _those(kind: str, consent: Consent) -> list[str]:
+    """`Asked.covered` says of each part what kind it is."""
+    return [part.removeprefix(kind) for part in consent.covered if part.startswith(kind)]
+
+
+def _moment(milliseconds: int) -> Moment:
+    at = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return Moment(at.strftime("%Y-%m-%dT%H:%M:%SZ"), at.strftime("%-d %B %Y, %H:%M UTC"))

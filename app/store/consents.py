@@ -1,0 +1,64 @@
+"""What a person has allowed which client, and taking it back."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, delete, select
+
+from app.store.authorizations import CodeRow, ConsentRow
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """`since` is when the client was first allowed anything of what it is allowed now."""
+
+    client_id: str
+    covered: tuple[str, ...]
+    since: int
+
+
+def of(connection: Connection, user_id: str) -> list[Consent]:
+    """The oldest first."""
+    found: dict[str, Consent] = {}
+    rows = connection.execute(
+        select(ConsentRow.client_id, ConsentRow.covered, ConsentRow.granted_at)
+        .where(ConsentRow.user_id == user_id)
+        .order_by(ConsentRow.granted_at, ConsentRow.client_id, ConsentRow.covered)
+    )
+    for client_id, covered, granted_at in rows:
+        before = found.get(client_id, Consent(client_id, (), granted_at))
+        found[client_id] = Consent(client_id, (*before.covered, covered), before.since)
+    return list(found.values())
+
+
+def withdraw(connection: Connection, user_id: str, client_id: str, moment: int) -> bool:
+    """Take back what was given at this moment or earlier; False when that is nothing."""
+    gone = connection.execute(
+        delete(ConsentRow)
+        .where(
+            ConsentRow.user_id == user_id,
+            ConsentRow.client_id == client_id,
+            ConsentRow.granted_at <= moment,
+        )
+        .returning(ConsentRow.client_id)
+    )
+    return bool(gone.all())
+
+
+def void_codes_of_client(connection: Connection, user_id: str, client_id: str) -> None:
+    """Codes that the client has not redeemed begin no session any more."""
+    _void(connection, user_id, CodeRow.client_id == client_id)
+
+
+def void_codes_of_browser(connection: Connection, user_id: str, public_id: str) -> None:
+    _void(connection, user_id, CodeRow.browser_session_id == public_id)
+
+
+def void_codes_of_other_browsers(connection: Connection, user_id: str, public_id: str) -> None:
+    _void(connection, user_id, CodeRow.browser_session_id != public_id)
+
+
+def _void(connection: Connection, user_id: str, which: ColumnElement[bool]) -> None:
+    """The redeemed stay, so that a replay is recognised."""
+    connection.execute(
+        delete(CodeRow).where(CodeRow.user_id == user_id, which, CodeRow.redeemed_at.is_(None))
+    )
