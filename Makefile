@@ -3,6 +3,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PORT ?= 8000
+# How many test processes: most wait for servers of their own, so that three keep two processors busy.
+TESTERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -38,7 +40,7 @@ run: $(VENV)/run.stamp ## start a development server on 127.0.0.1:8000 (PORT=900
 
 test: $(VENV)/dev.stamp $(VENV)/node.stamp ## run every test, on SQLite and on a real PostgreSQL and Redis
 	@$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --cov --cov-report=
+	$(BIN)/python -m pytest --numprocesses=$(TESTERS) --dist=worksteal --cov --cov-report=
 	@$(BIN)/python -m coverage report --include='app/core/*' --fail-under=100
 	@$(BIN)/python -m coverage report --fail-under=90
 

@@ -23,7 +23,7 @@ from tests.faults.scenes import (
 from tests.faults.test_unexpected_faults import places_of
 from tests.scale import record, scaled
 
-STEP = scaled(83, 3)
+STEP = scaled(167, 3)
 CURRENT = (rotates, loses_the_race, comes_too_soon, heals)
 JUMPS = {"forwards": LATER, "backwards": -LATER}
 

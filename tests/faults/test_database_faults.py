@@ -70,9 +70,9 @@ def cuts(calls: list[str], strikes: list[Fault]) -> list[Cut]:
 @pytest.mark.parametrize(
     ("paths", "cold", "step"),
     [
-        pytest.param((*GRANTED, is_reused), False, scaled(5, 1), id="warm"),
+        pytest.param((*GRANTED, is_reused), False, scaled(11, 1), id="warm"),
         # What a start adds comes before the paths part; and it parses a private key each time.
-        pytest.param((rotates, is_reused), True, scaled(23, 1), id="cold"),
+        pytest.param((rotates, is_reused), True, scaled(47, 1), id="cold"),
     ],
 )
 def test_a_fault_around_any_call_of_the_driver_consumes_nothing_and_ends_nothing(

@@ -23,7 +23,7 @@ from tests.faults.scenes import (
 from tests.scale import record, scaled
 from tests.site import ISSUER
 
-STEP = scaled(41, 1)
+STEP = scaled(97, 1)
 PATHS = (*GRANTED, is_reused)
 
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.proof
 
 CROWD = 8
 CALLERS = 3  # beside a command, which needs a processor too
-ROUNDS = scaled(40, 500)
+ROUNDS = scaled(25, 500)
 REVOCATIONS = scaled(2, 40)
 COMMANDS = scaled(1, 5)
 NOTICED = 5  # seconds, CONTRACT section 5

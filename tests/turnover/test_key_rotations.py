@@ -22,7 +22,7 @@ pytestmark = pytest.mark.proof
 INTERVAL = TOKEN_LIFE = 5
 KNOWN_AFTER = 1 + 30  # max-age and margin
 PUBLISHED_AHEAD = 1 + (KNOWN_AFTER - INTERVAL) // INTERVAL
-ROTATIONS = scaled(2, 20)
+ROTATIONS = scaled(1, 20)
 SESSIONS = scaled(2, 4)
 LAST_LOOK = 0.5  # seconds before a token's end
 PERIOD = {

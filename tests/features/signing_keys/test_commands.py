@@ -49,11 +49,16 @@ class Host:
 
 
 @pytest.fixture(params=["directory", "database"])
-def host(request, database_url, tmp_path):
-    made = Host(tmp_path, database_url, request.param)
+def host(request, postgresql, tmp_path):
+    """Each keystore with the database that it is for: on one host, and on several."""
+    several = request.param == "database"
+    url = postgresql.create_database() if several else f"sqlite:///{tmp_path / 'perennial.db'}"
+    made = Host(tmp_path, url, request.param)
     yield made
     made.run.transactions.dispose()
     made.run.rotations.dispose()
+    if several:
+        postgresql.drop_database(url)
 
 
 def kids(rows, state) -> set[str]:

@@ -15,7 +15,7 @@ from tests.servers import wait_until
 pytestmark = pytest.mark.proof
 
 FIRST, LAST = 0.3, 1.5  # seconds after its start: what a command needs to begin, and to be done
-KILLS = scaled(6, 60)
+KILLS = scaled(3, 60)
 COMMANDS = [["rotate", "--now"], ["rotate"], ["compromise", "--all", "--", "{active}"]]
 
 
