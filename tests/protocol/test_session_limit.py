@@ -97,7 +97,7 @@ def test_without_a_limit_nothing_ends(make_any_site):
 def test_sign_ins_at_the_same_moment_do_not_slip_through(limited):
     """Each waits for the one before, so that it counts it."""
     site, client = limited
-    with ThreadPoolExecutor(6) as crowd:
+    with ThreadPoolExecutor(4) as crowd:
         list(crowd.map(lambda _: site.sign_in(client), range(6)))
     assert reasons(site).count(None) == 2
 
