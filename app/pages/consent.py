@@ -37,8 +37,7 @@ def show() -> Response:
 def _question(run: Runtime, who: Visitor, waiting: Waiting, asked: Asked) -> Response:
     assert who.session is not None, "nobody is asked before they have signed in"
     with run.rotations.connect() as connection:
-        user = users.find(connection, who.session.user_id)
-    assert user is not None, "people are disabled, never deleted"
+        user = users.known(connection, who.session.user_id)
     return pages.render(
         run,
         "consent.html",

@@ -92,8 +92,7 @@ def _question(
     run: Runtime, who: Visitor, session: BrowserSession, asking: Asking, code: str
 ) -> Response:
     with run.rotations.connect() as connection:
-        user = users.find(connection, session.user_id)
-    assert user is not None, "people are disabled, never deleted"
+        user = users.known(connection, session.user_id)
     return pages.render(
         run,
         "device_question.html",

@@ -51,8 +51,7 @@ def _for_own_sake(run: Runtime, who: Visitor, there: Onward) -> Response:
 def _signed_in(run: Runtime, who: Visitor) -> Response:
     assert who.session is not None
     with run.rotations.connect() as connection:
-        user = users.find(connection, who.session.user_id)
-    assert user is not None, "people are disabled, never deleted"
+        user = users.known(connection, who.session.user_id)
     page = pages.render(
         run,
         "signed_in.html",

@@ -33,13 +33,11 @@ class Account:
 def seen(run: Runtime, user_id: str) -> Account:
     now = run.now()
     with run.rotations.connect() as connection:
-        user = users.find(connection, user_id)
-        assert user is not None, "people are disabled, never deleted"
         living = own_sessions.living(connection, user_id, now)
         allowed = consents.of(connection, user_id)
         ids = {session.client_id for session in living} | {each.client_id for each in allowed}
         return Account(
-            user=user,
+            user=users.known(connection, user_id),
             browsers=browser_sessions.living(connection, user_id, now),
             sessions=living,
             began_in=own_sessions.began_in(connection, user_id, now),
@@ -87,8 +85,7 @@ def end_others(run: Runtime, here: BrowserSession) -> None:
 
 def log_out_everywhere(run: Runtime, user_id: str) -> tuple[Event, ...]:
     with run.rotations.connect() as connection:
-        user = users.find(connection, user_id)
-    assert user is not None, "people are disabled, never deleted"
+        user = users.known(connection, user_id)
     return end_everything(run, user, EndReason.SIGN_OUT_EVERYWHERE, run.now())[1]
 
 

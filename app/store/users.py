@@ -49,6 +49,13 @@ def find(connection: Connection, user_id: str) -> User | None:
     return None if row is None else User(*row)
 
 
+def known(connection: Connection, user_id: str) -> User:
+    """Somebody whom a session or another row names: people are disabled, never deleted."""
+    user = find(connection, user_id)
+    assert user is not None, user_id
+    return user
+
+
 def password_is_older(connection: Connection, user_id: str, moment: int) -> bool:
     """Whether the person has a password, and it was not set at this moment or later."""
     query = select(UserRow.id).where(

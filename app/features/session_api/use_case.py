@@ -11,7 +11,7 @@ from app.core.refresh_token import RefreshToken, parse
 from app.core.sessions import Channel, EndReason, Session, State
 from app.protocol import clients, own_account
 from app.protocol.known_tokens import session_of
-from app.protocol.sign_out import end_everything, end_session
+from app.protocol.sign_out import end_session
 from app.services.runtime import Runtime
 from app.store import own_sessions, sessions, users
 from app.store.users import User
@@ -75,15 +75,12 @@ def log_out_here(run: Runtime, session: Session) -> tuple[Event, ...]:
 
 
 def log_out_everywhere(run: Runtime, session: Session) -> tuple[Event, ...]:
-    reason = EndReason.SIGN_OUT_EVERYWHERE
-    return end_everything(run, person(run, session), reason, run.now())[1]
+    return own_account.log_out_everywhere(run, session.user_id)
 
 
 def person(run: Runtime, session: Session) -> User:
     with run.rotations.connect() as connection:
-        user = users.find(connection, session.user_id)
-    assert user is not None, "users are disabled, never deleted"
-    return user
+        return users.known(connection, session.user_id)
 
 
 def living(run: Runtime, session: Session) -> list[Session]:
