@@ -136,7 +136,7 @@ def sign_in(
     replaced = None if who.session is None else who.session.digest
     with run.transactions.begin() as connection:
         person.store(connection)
-        browser_sessions.begin(connection, session, device, replaced, now)
+        browser_sessions.begin(connection, session, device, replaced)
     return Visitor(session, cookie, who.forms, who.forms_is_new)
 
 

@@ -173,7 +173,7 @@ def _grant(
             authorizations.remember_consent(connection, user_id, client_id, asked.covered, now)
             facts = {"user_id": user_id, "client_id": client_id, "detail": asked.scope}
             audit.record(connection, now, "consent_given", facts)
-        authorizations.add_code(connection, code, now)
+        authorizations.add_code(connection, code)
     run.telemetry.publish([Authorized(client_id, user_id, asked.scope, allowed)])
     return authorization.send(run, asked.redirect_uri, asked.state, {"code": text})
 

@@ -92,9 +92,13 @@ _CODE = select(*(getattr(CodeRow, name) for name in Code.__dataclass_fields__)).
 )
 
 
-def add_code(connection: Connection, code: Code, now: int) -> None:
-    """Keep it, and forget those of yesterday."""
+def forget(connection: Connection, now: int) -> None:
+    """Requests that have expired, and codes whose replay no longer means anything."""
+    connection.execute(delete(RequestRow).where(RequestRow.expires_at <= now))
     connection.execute(delete(CodeRow).where(CodeRow.expires_at <= now - KEPT))
+
+
+def add_code(connection: Connection, code: Code) -> None:
     connection.execute(insert(CodeRow).values(**asdict(code)))
 
 
@@ -138,8 +142,6 @@ def add_request(
     now: int,
     expires_at: int,
 ) -> None:
-    """Keep it, and forget the expired: the table cannot grow for long."""
-    connection.execute(delete(RequestRow).where(RequestRow.expires_at <= now))
     connection.execute(
         insert(RequestRow).values(
             digest=digest,

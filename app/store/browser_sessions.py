@@ -102,15 +102,16 @@ def begin(
     session: BrowserSession,
     device: Device,
     replaces: str | None,
-    now: int,
 ) -> None:
-    """Store it instead of the one that the browser had before, and forget the expired."""
-    gone = BrowserSessionRow.expires_at <= now
+    """Store it instead of the one that the browser had before."""
     if replaces is not None:
-        gone |= BrowserSessionRow.digest == replaces
-    connection.execute(delete(BrowserSessionRow).where(gone))
+        end(connection, replaces)
     values = {**asdict(session), "user_agent": device.user_agent, "ip": device.address}
     connection.execute(insert(BrowserSessionRow).values(**values))
+
+
+def forget(connection: Connection, now: int) -> None:
+    connection.execute(delete(BrowserSessionRow).where(BrowserSessionRow.expires_at <= now))
 
 
 def touch(connection: Connection, digest: str, now: int, idle_expires_at: int) -> None:

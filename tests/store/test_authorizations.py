@@ -19,7 +19,7 @@ def connection(any_site):
 
 @pytest.mark.clause("rfc6749-4.1.2-04")
 def test_a_code_is_redeemed_once_and_in_time(connection):
-    authorizations.add_code(connection, CODE, 0)
+    authorizations.add_code(connection, CODE)
     assert not authorizations.redeem(connection, "d1", 60_000)
     assert not authorizations.redeem(connection, "d2", 0)
     assert authorizations.redeem(connection, "d1", 59_999)
@@ -28,10 +28,10 @@ def test_a_code_is_redeemed_once_and_in_time(connection):
 
 
 def test_a_code_is_kept_for_a_day_after_its_end(connection):
-    authorizations.add_code(connection, CODE, 0)
-    authorizations.add_code(connection, replace(CODE, digest="d2"), 60_000 + KEPT - 1)
+    authorizations.add_code(connection, CODE)
+    authorizations.forget(connection, 60_000 + KEPT - 1)
     assert authorizations.find_code(connection, "d1")
-    authorizations.add_code(connection, replace(CODE, digest="d3"), 60_000 + KEPT)
+    authorizations.forget(connection, 60_000 + KEPT)
     assert authorizations.find_code(connection, "d1") is None
 
 
@@ -59,10 +59,11 @@ def test_a_request_is_taken_once_by_its_owner(connection, kind):
     assert see() is None
 
 
-def test_expired_requests_go_when_another_comes(any_site):
+def test_expired_requests_are_forgotten(any_site):
     with any_site.run.transactions.begin() as connection:
         authorizations.add_request(connection, Kind.PARKED, "d1", "me", "", 0, 10)
-        authorizations.add_request(connection, Kind.PARKED, "d2", "me", "", 10, 20)
+        authorizations.add_request(connection, Kind.PARKED, "d2", "me", "", 0, 11)
+        authorizations.forget(connection, 10)
     assert [row[0] for row in everything(any_site)["authorization_requests"]] == ["d2"]
 
 

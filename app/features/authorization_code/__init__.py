@@ -4,6 +4,7 @@ from app.core.authorization import Prompt
 from app.core.pkce import METHOD
 from app.features.authorization_code.endpoint import blueprint
 from app.features.authorization_code.grant import AuthorizationCode
+from app.features.authorization_code.jobs import PURGE
 from app.protocol.authorization import PATH
 from app.protocol.feature import Feature, Metadata
 from app.services.runtime import Runtime
@@ -28,4 +29,5 @@ FEATURE = Feature(
     grants=(AuthorizationCode,),
     blueprints=(blueprint,),
     metadata=metadata,
+    jobs=(PURGE,),
 )
