@@ -130,9 +130,9 @@ def test_no_interval_fills_the_set_with_keys_that_retire():
     [(5_000, 1_000, 5_000), (60_000, 300_000, 900_000), (INTERVAL, AGE, LIFE), (LEAD, AGE, LIFE)],
 )
 def test_over_a_thousand_rotations_no_verifier_meets_a_key_it_cannot_know(interval, max_age, life):
-    """It reads the set at random moments, keeps it as long as it was told, and tokens come at any
-    time. No key leaves before its last token has expired, none signs before it was published for
-    what was announced and the margin, and caches never outlive what was promised.
+    """It reads the set at random moments, keeps it as long as anybody was ever told, and tokens
+    come at any time. No key leaves before its last token has expired, and none signs before it was
+    published for what was announced and the margin.
     """
     chance = random.Random(15)
     policy = Policy(Algorithm.RS256, interval, max_age, life)
@@ -159,9 +159,6 @@ def test_over_a_thousand_rotations_no_verifier_meets_a_key_it_cannot_know(interv
         shown = {key.kid for key in keyring.published(keys, now)}
         signing = keyring.active(keys, now).kid
         if not cached[1] > now or chance.random() < 0.1:
-            coming = next_transition(keys, now, policy)
-            told = min(max_age, coming - now)
-            assert told > 0
             cached = (shown, now + max_age)
         if rotations > MOST_WAITING:  # the first keys had no time to become known
             assert signing in cached[0], "a verifier that keeps what it may keep knows the key"

@@ -1,6 +1,7 @@
 """The life cycle carried out, on both keystores: by the job, by commands, through interruptions."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
@@ -115,22 +116,14 @@ def test_of_four_rotations_at_the_same_moment_one_acts(hosts):
 
 def together(sites, work):
     """Each in a thread; what they came to."""
-    answers, barrier = [], threading.Barrier(len(sites))
+    barrier = threading.Barrier(len(sites))
 
     def one(site):
         barrier.wait()
-        try:
-            answers.append(work(site))
-        except Exception as error:  # noqa: BLE001  # compared below
-            answers.append(error)
+        return work(site)
 
-    threads = [threading.Thread(target=one, args=(site,)) for site in sites]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not [each for each in answers if isinstance(each, Exception)], answers
-    return answers
+    with ThreadPoolExecutor(len(sites)) as crowd:
+        return list(crowd.map(one, sites))
 
 
 # --- lost and given up ----------------------------------------------------------------------------

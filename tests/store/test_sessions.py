@@ -10,53 +10,9 @@ from app.core.devices import Device
 from app.core.sessions import Channel, EndReason, State, state
 from app.store import sessions, users
 from app.store.sessions import BATCH, Swap
+from tests.store.rows import NOW, OTHER, SID, values
 
-SID = bytes(range(16))
-OTHER = bytes(range(16, 32))
-NOW = 1_800_000_000_000
 SWAP = Swap(1, 2, 3, NOW + 5, b"h" * 32, NOW + 500)
-
-
-def values(sid=SID, user="u1", **changes):
-    return {
-        "sid": sid,
-        "public_id": sid.hex(),
-        "salt": b"s" * 32,
-        "secret_id": 1,
-        "gen": 1,
-        "rotated_at": NOW,
-        "idle_ttl": 495,
-        "idle_expires_at": NOW + 100,
-        "expires_at": NOW + 1_000,
-        "purge_at": NOW + 9_000,
-        "client_id": "c1",
-        "user_id": user,
-        "user_epoch": 0,
-        "scope": "read",
-        "resource": "",
-        "binding": Binding.NONE,
-        "channel": Channel.BODY,
-        "auth_time": NOW,
-        "remember_me": False,
-        "created_at": NOW,
-        "last_seen_at": NOW,
-        **changes,
-    }
-
-
-@pytest.fixture
-def connection(any_site):
-    """Autocommitting, with two people, a client and one session."""
-    client = any_site.client().client.client_id
-    with any_site.run.rotations.connect() as open_one:
-        open_one.execute(
-            text("UPDATE clients SET client_id = 'c1' WHERE client_id = :id"), {"id": client}
-        )
-        for number in (1, 2):
-            person = {"id": f"u{number}", "username": f"user{number}", "created_at": NOW}
-            users.create(open_one, person)
-        sessions.create(open_one, values())
-        yield open_one
 
 
 def row(connection, sid=SID) -> dict[str, object]:

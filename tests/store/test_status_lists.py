@@ -8,14 +8,14 @@ from app.core.status_list import SIZE
 from app.store import endings, sessions, status_lists, users
 from app.store.endings import Ending
 from app.store.sessions import PlaceTakenError
-from tests.store.test_sessions import NOW, OTHER, SID, connection, values  # noqa: F401  # a fixture
+from tests.store.rows import NOW, OTHER, SID, values
 
 LIST = 7
 LONG_AGO = 0
 
 
 @pytest.fixture
-def store(any_site, connection):  # noqa: F811  # pytest's way
+def store(any_site, connection):
     """The connection of an empty site, with a list whose session 1 has index 11."""
     connection.execute(text("DELETE FROM sessions"))
     connection.execute(

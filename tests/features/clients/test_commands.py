@@ -8,35 +8,10 @@ from sqlalchemy import text
 from app.core.clients import digest
 from app.core.device import GRANT
 from tests.console import Console
+from tests.features.clients.registering import CREATE, authenticates, grants
 from tests.site import basic
 
-CREATE = ("client", "create", "--name", "App")
 PASSWORD_CLAUSES = "rfc9700-2.4-01, asvs5-v10-10.4.4-02"
-
-
-@pytest.fixture
-def perennial(any_site):
-    return Console(any_site.app)
-
-
-@pytest.fixture
-def quick(site):
-    """For what no database has a say in."""
-    return Console(site.app)
-
-
-def grants(*names) -> list[str]:
-    return [part for name in names for part in ("--grant", name)]
-
-
-def authenticates(site, client_id, secret) -> bool:
-    answer = site.http.post(
-        "/oauth/token",
-        data={"grant_type": "client_credentials"},
-        headers={"Authorization": basic(client_id, secret)},
-    )
-    assert answer.status_code in {200, 401}, answer.text
-    return answer.status_code == 200
 
 
 def test_a_client_gets_an_id_and_a_secret_that_work(perennial, any_site):

@@ -3,35 +3,8 @@
 import pytest
 from sqlalchemy import text
 
-from tests.console import Console
-from tests.site import PASSWORD, basic
-
-CREATE = ("client", "create", "--name", "App")
-
-
-@pytest.fixture
-def perennial(any_site):
-    return Console(any_site.app)
-
-
-@pytest.fixture
-def quick(site):
-    """For what no database has a say in."""
-    return Console(site.app)
-
-
-def grants(*names) -> list[str]:
-    return [part for name in names for part in ("--grant", name)]
-
-
-def authenticates(site, client_id, secret) -> bool:
-    answer = site.http.post(
-        "/oauth/token",
-        data={"grant_type": "client_credentials"},
-        headers={"Authorization": basic(client_id, secret)},
-    )
-    assert answer.status_code in {200, 401}, answer.text
-    return answer.status_code == 200
+from tests.features.clients.registering import CREATE, authenticates, grants
+from tests.site import PASSWORD
 
 
 @pytest.mark.clause("rfc7591-3.2.1-07", "rfc6819-5.2.3.6-01")
