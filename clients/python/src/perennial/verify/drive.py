@@ -19,7 +19,7 @@ def blocking(steps: Steps[T], timeout: float) -> T:
         return value
 
 
-async def awaiting(steps: Steps[T], timeout: float) -> T:  # noqa: ASYNC109  # for each wait
+async def awaiting(steps: Steps[T], timeout: float) -> T:
     try:
         while True:
             await asyncio.wait([asyncio.wrap_future(next(steps))], timeout=timeout)

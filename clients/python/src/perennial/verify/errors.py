@@ -1,9 +1,9 @@
 """All that a verification can come to, other than a token. None of them carries token text."""
 
-from enum import StrEnum
+from enum import Enum
 
 
-class Reason(StrEnum):
+class Reason(str, Enum):
     """Why a token is refused: for the log, not for the caller."""
 
     MALFORMED = "malformed"

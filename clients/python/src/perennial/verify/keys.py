@@ -69,4 +69,4 @@ def _for_signatures(jwk: dict[str, Any]) -> bool:
 
 
 def _strong(modulus: str) -> bool:
-    return int.from_bytes(strict.base64url(modulus)).bit_length() >= WEAKEST_RSA
+    return int.from_bytes(strict.base64url(modulus), "big").bit_length() >= WEAKEST_RSA

@@ -1,0 +1,37 @@
+"""Where a session is kept: one document, replaced as a whole, shared by everybody who uses it."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document of JSON and its version, which rises with every replacement."""
+
+    version: int
+    document: str = field(repr=False)
+
+
+class Store(Protocol):
+    """Safe among threads, and among processes where it is on disk. `StorageError` from any method:
+    it cannot be read or written now, and what it holds is as it was.
+    """
+
+    def read(self) -> Kept | None:
+        """What is there; None where nothing ever was. What cannot be understood is put aside,
+        never deleted, and counts as nothing.
+        """
+        ...
+
+    def swap(self, expected: int, new: Kept) -> bool:
+        """Replace version `expected` (0: nothing is there) by `new`, at once and durably. False,
+        and nothing is changed, when another version is there.
+        """
+        ...
+
+    def lock(self, timeout: float) -> AbstractContextManager[bool]:
+        """Hold the right to refresh, among threads and processes; False when it could not be had
+        in `timeout` seconds. It ends with the process that held it. `swap` works without it.
+        """
+        ...
