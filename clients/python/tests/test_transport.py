@@ -3,8 +3,8 @@
 import pytest
 
 from clients.python.tests.party import AUDIENCE, JWKS, METADATA
+from perennial import transport as module
 from perennial.verify import Request, TransportError, Unavailable, UrllibTransport, Verifier
-from perennial.verify import transport as module
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_redirect_is_not_followed(listening, clock):
 def test_status_and_headers_of_a_refusal_arrive(listening, fetch):
     listening.party.answer("/x", b"no", {"ETag": '"1"'}, status=404)
     answer = fetch("/x")
-    assert (answer.status, answer.headers["etag"]) == (404, '"1"')
+    assert (answer.status, answer.headers["etag"], answer.body) == (404, '"1"', b"no")
 
 
 def test_an_answer_that_is_too_long_is_not_read(listening, fetch):
@@ -79,8 +79,19 @@ def test_headers_that_drip_do_not_outlast_the_deadline(listening, fetch, monkeyp
         fetch("/x")
 
 
-def test_a_server_that_is_not_there_is_a_transport_error(listening):
+def test_a_server_that_is_not_there_has_not_been_reached(listening):
     url = listening.url
     listening.close()
-    with pytest.raises(TransportError):
+    with pytest.raises(TransportError) as failure:
         UrllibTransport()(Request(url, 5, 1000))
+    assert not failure.value.reached
+
+
+def test_a_server_that_hangs_up_may_have_been_reached(listening, fetch):
+    def hang_up(_):
+        raise ConnectionAbortedError
+
+    listening.before = hang_up
+    with pytest.raises(TransportError) as failure:
+        fetch("/x")
+    assert failure.value.reached

@@ -1,5 +1,6 @@
 """Verify access tokens in a resource server: `Verifier`, or `AsyncVerifier` under asyncio."""
 
+from perennial.transport import Request, Response, Transport, TransportError, UrllibTransport
 from perennial.verify.access_token import AccessToken
 from perennial.verify.errors import (
     InsufficientScope,
@@ -9,7 +10,6 @@ from perennial.verify.errors import (
     VerifyError,
 )
 from perennial.verify.introspection import Introspection
-from perennial.verify.transport import Request, Response, Transport, TransportError, UrllibTransport
 from perennial.verify.verifier import AsyncVerifier, Verifier
 
 __all__ = [

@@ -8,9 +8,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from perennial.transport import Response, TransportError
 from perennial.verify.errors import Unavailable, VerifyError
 from perennial.verify.flight import Flight, Spawn
-from perennial.verify.transport import Response, TransportError
 
 LOG = logging.getLogger("perennial.verify")
 T = TypeVar("T")

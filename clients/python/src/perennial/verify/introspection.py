@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote_plus, urlencode
 
+from perennial.transport import Request, TransportError, safe_url
 from perennial.verify import strict
 from perennial.verify.access_token import AccessToken
 from perennial.verify.document import LOG, Steps, cause
 from perennial.verify.errors import InvalidToken, Reason, Unavailable
 from perennial.verify.issuer import Issuer, World
-from perennial.verify.transport import Request, TransportError, safe_url
 
 LONGEST_ANSWER = 256 * 1024
 IDENTIFYING = ("iss", "sub", "client_id", "jti")

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from perennial.transport import Request, Response, Transport, safe_url
 from perennial.verify import keys, strict
 from perennial.verify.document import Copy, Document, Keeping, Steps
 from perennial.verify.drive import blocking
 from perennial.verify.errors import InvalidToken, Reason
 from perennial.verify.flight import Spawn
 from perennial.verify.keys import Key, Keys
-from perennial.verify.transport import Request, Response, Transport, safe_url
 
 LONGEST = 512 * 1024
 WELL_KNOWN = "/.well-known/oauth-authorization-server"

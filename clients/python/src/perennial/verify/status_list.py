@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from perennial.transport import Response, safe_url
 from perennial.verify import compact, strict
 from perennial.verify.access_token import AccessToken
 from perennial.verify.compact import seconds
@@ -13,7 +14,6 @@ from perennial.verify.document import Copy, Document, Keeping, Steps
 from perennial.verify.drive import blocking
 from perennial.verify.errors import InvalidToken, Reason, Unavailable
 from perennial.verify.issuer import Issuer, World
-from perennial.verify.transport import Response, safe_url
 
 MEDIA_TYPE = "application/statuslist+jwt"
 LONGEST_ANSWER = 4 << 20

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+from perennial.transport import Transport, UrllibTransport
 from perennial.verify import compact
 from perennial.verify.access_token import AccessToken, Expected
 from perennial.verify.document import Steps
@@ -14,7 +15,6 @@ from perennial.verify.introspection import Introspection, Introspector
 from perennial.verify.issuer import Issuer, World
 from perennial.verify.keys import ASYMMETRIC
 from perennial.verify.status_list import StatusLists
-from perennial.verify.transport import Transport, UrllibTransport
 
 LONGEST_TOKEN = 16_384
 TYPE = "at+jwt"

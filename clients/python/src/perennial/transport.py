@@ -1,5 +1,6 @@
-"""HTTP as far as a verifier needs it: one request, one bounded answer, no redirects."""
+"""HTTP as far as it is needed here: one request, one bounded answer, no redirects."""
 
+import errno
 import http.client
 import io
 import ipaddress
@@ -19,10 +20,17 @@ CHUNK = 65_536
 _MAX_AGE = re.compile(r'(?:^|[,\s])max-age\s*=\s*"?(\d{1,9})"?(?=$|[,\s])', re.IGNORECASE)
 _AGE = re.compile(r"\s*(\d{1,10})\s*", re.ASCII)
 _NEVER_KEEP = re.compile(r"(?:^|[,\s])no-(?:store|cache)(?=$|[,\s=])", re.IGNORECASE)
+_UNREACHED = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL}
 
 
 class TransportError(Exception):
-    """No answer, or none that can be used."""
+    """No answer, or none that can be used. `reached` is False when nothing of the request can have
+    come to the server.
+    """
+
+    def __init__(self, message: str, *, reached: bool = True) -> None:
+        super().__init__(message)
+        self.reached = reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +91,20 @@ def _is_loopback(host: str | None) -> bool:
         return False
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: object) -> None:
-        """A redirect could lead to where `safe_url` never looked."""
+class _AsItComes(urllib.request.HTTPErrorProcessor):
+    """No redirect is followed: it could lead to where `safe_url` never looked. And what comes with
+    an error status has a body like any other.
+    """
+
+    def http_response(
+        self, _: urllib.request.Request, response: http.client.HTTPResponse
+    ) -> http.client.HTTPResponse:
+        return response
+
+    def https_response(
+        self, _: urllib.request.Request, response: http.client.HTTPResponse
+    ) -> http.client.HTTPResponse:
+        return response
 
 
 class _Timed(io.RawIOBase):
@@ -143,17 +162,15 @@ class UrllibTransport:
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         https = _HttpsHandler(context or ssl.create_default_context())
-        self._opener = urllib.request.build_opener(_HttpHandler(), https, _NoRedirects())
+        self._opener = urllib.request.build_opener(_HttpHandler(), https, _AsItComes())
 
     def __call__(self, request: Request) -> Response:
         try:
             return self._answer(request)
-        except urllib.error.HTTPError as error:
-            with error:
-                return Response(error.code, _lower(error.headers), b"")
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
-            raise TransportError(f"{type(error).__name__}: {reason}") from None
+            text = f"{type(error).__name__}: {reason}"
+            raise TransportError(text, reached=_may_have_reached(reason)) from None
 
     def _answer(self, request: Request) -> Response:
         deadline = time.monotonic() + request.timeout
@@ -176,3 +193,9 @@ class UrllibTransport:
 
 def _lower(headers: Message) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
+
+
+def _may_have_reached(reason: object) -> bool:
+    if isinstance(reason, socket.gaierror | ssl.SSLCertVerificationError):
+        return False
+    return not (isinstance(reason, OSError) and reason.errno in _UNREACHED)
