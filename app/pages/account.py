@@ -1,7 +1,6 @@
 """/account/sessions: who is signed in as this person, what they have allowed, and ending it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from flask import Response
@@ -10,6 +9,7 @@ from app.core.browsers import named
 from app.core.devices import address_hint
 from app.core.sessions import Session
 from app.pages import page_forms
+from app.pages.moments import Moment, moment
 from app.pages.onward import SESSIONS
 from app.protocol import authorization, browser, own_account, pages
 from app.protocol.browser import Visitor
@@ -26,14 +26,6 @@ DONE = {
     "end-others": "All other sessions have ended.",
     "withdraw": "The consent is withdrawn, and the application's sessions have ended.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """As machines read it, and as people do."""
-
-    machine: str
-    people: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +126,8 @@ def _browser(each: SeenBrowser, here: BrowserSession) -> Shown:
     return Shown(
         id=each.public_id,
         title=named(each.user_agent),
-        since=_moment(each.auth_time),
-        seen=_moment(each.last_seen_at),
+        since=moment(each.auth_time),
+        seen=moment(each.last_seen_at),
         here=each.public_id == here.public_id,
         address=address_hint(each.ip) or "",
     )
@@ -148,8 +140,8 @@ def _session(account: Account, session: Session, here: BrowserSession) -> Shown:
     return Shown(
         id=session.public_id,
         title=f"{client}, {session.device_name}" if session.device_name else client,
-        since=_moment(session.created_at),
-        seen=_moment(session.last_seen_at),
+        since=moment(session.created_at),
+        seen=moment(session.last_seen_at),
         here=began == here.public_id,
         program=named(session.user_agent),
         began_in=known.get(began, ""),
@@ -163,7 +155,7 @@ def _consent(account: Account, consent: Consent) -> Shown:
     return Shown(
         id=consent.client_id,
         title=account.names[consent.client_id],
-        since=_moment(consent.since),
+        since=moment(consent.since),
         scopes=" ".join(_those("scope ", consent)),
         resources=" ".join(_those("resource ", consent)),
     )
@@ -172,8 +164,3 @@ def _consent(account: Account, consent: Consent) -> Shown:
 def _those(kind: str, consent: Consent) -> list[str]:
     """`Asked.covered` says of each part what kind it is."""
     return [part.removeprefix(kind) for part in consent.covered if part.startswith(kind)]
-
-
-def _moment(milliseconds: int) -> Moment:
-    at = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    return Moment(at.strftime("%Y-%m-%dT%H:%M:%SZ"), at.strftime("%-d %B %Y, %H:%M UTC"))
