@@ -5,7 +5,7 @@ from flask import Response
 from app.core.authorization import Asked, Step
 from app.core.authorization_events import BrowserSignedIn
 from app.core.outcomes import Refused
-from app.pages import onward, page_forms
+from app.pages import onward, page_forms, qr
 from app.pages.onward import Onward
 from app.protocol import authorization, browser, credentials, interaction, pages
 from app.protocol.browser import Visitor
@@ -86,6 +86,7 @@ def _form(
         problem=problem,
         remember=remember,
         onward=there or {},
+        qr=qr.onward(run, there or {}),
     )
     return browser.remember(run, page, who)
 
