@@ -145,8 +145,9 @@ class Chromium:
         self._call("POST", "/actions", {"actions": [{"type": "key", "id": "k", "actions": keys}]})
 
     def picture(self) -> bytes:
-        """The window as PNG."""
-        return base64.b64decode(self._call("GET", "/screenshot"))
+        """The page as PNG, with what one has to scroll to."""
+        taken = self.command("Page.captureScreenshot", captureBeyondViewport=True)
+        return base64.b64decode(taken["data"])
 
     def _all(self, selector: str) -> list[str]:
         sought = {"using": "css selector", "value": selector}
