@@ -85,6 +85,12 @@ class App:
         return self.post(grant_type="refresh_token", refresh_token=tokens["refresh_token"])
 
 
+def let_pass(server: LiveServer, seconds: int) -> None:
+    """By the server's clock."""
+    moved = requests.post(f"{server.url}/dev/clock", json={"advance": seconds}, timeout=30)
+    assert moved.status_code == 200, moved.text
+
+
 def sign_in(browser: Chromium) -> None:
     browser.type("#username", "alice")
     browser.type("#password", PASSWORD)

@@ -4,7 +4,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from app.core.authorization import FRESH_FOR
+from tests.browser.applications import let_pass
 from tests.browser.chromium import DESKTOP, PHONE
+from tests.site import PASSWORD
 
 pytestmark = pytest.mark.needs("chromium")
 IPHONE = (
@@ -34,6 +37,21 @@ def test_a_second_device_is_seen_and_ended(app, chromium):
     here.click("button[value=end-everything]")
     assert "This browser is not signed in." in here.text
     assert app.refresh(mine).json()["reason"] == "session_ended"
+
+
+def test_after_a_while_the_password_is_asked_for_and_the_ending_is_not_forgotten(app, chromium):
+    browser = chromium("one")
+    tokens = app.tokens(browser)
+    let_pass(app.server, FRESH_FOR // 1000 + 1)
+    browser.open(f"{app.server.url}/account/sessions")
+    browser.click("button[value=end]")
+    assert browser.focused() == "Password"
+    assert app.refresh(tokens).status_code == 200
+    browser.type("#password", PASSWORD)
+    browser.click("button[type=submit]")
+    assert "The session has ended." in browser.text
+    browser.click("button[value=withdraw]")
+    assert "The consent is withdrawn" in browser.text
 
 
 def test_scripts_are_really_off(chromium):

@@ -3,7 +3,8 @@
 import secrets
 from collections.abc import Iterator
 
-from tests.browser.applications import App, Television, sign_in
+from app.core.authorization import FRESH_FOR
+from tests.browser.applications import App, Television, let_pass, sign_in
 from tests.browser.chromium import Chromium
 from tests.site import PASSWORD
 
@@ -62,7 +63,14 @@ def _account(browser: Chromium, elsewhere: Chromium, app: App) -> Iterator[str]:
         app.tokens(each)
     browser.open(url)
     yield "sessions"
+    let_pass(app.server, FRESH_FOR // 1000 + 1)
     browser.click("button[value=end]")
+    yield "confirmation"
+    browser.type("#password", "wrong")
+    browser.click("button[type=submit]")
+    yield "confirmation refused"
+    browser.type("#password", PASSWORD)
+    browser.click("button[type=submit]")
     yield "sessions, one ended"
     browser.open(f"{app.server.url}/sign-out")
     yield "sign-out"
