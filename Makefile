@@ -6,6 +6,8 @@ PORT ?= 8000
 # How many test processes: most wait for servers of their own, so that three keep two processors busy.
 TESTERS ?= 3
 VENV := .venv
+# What the tests have from npm.
+NODE := tests/peers/node tests/browser/node
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 OURS := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable
@@ -28,8 +30,10 @@ $(VENV)/dev.stamp: requirements/dev.txt clients/python/pyproject.toml $(VENV)/ru
 	@touch $@
 
 # Without npm, or without its registry, the tests that need Node do not run, and say so.
-$(VENV)/node.stamp: tests/peers/node/package-lock.json | $(VENV)/dev.stamp
-	@if command -v npm >/dev/null; then npm ci --prefix tests/peers/node --no-audit --no-fund --loglevel=error || echo 'npm could not install tests/peers/node' >&2; fi
+$(VENV)/node.stamp: $(NODE:%=%/package-lock.json) | $(VENV)/dev.stamp
+	@if command -v npm >/dev/null; then for place in $(NODE); do \
+		npm ci --prefix $$place --no-audit --no-fund --loglevel=error || echo "npm could not install $$place" >&2; \
+	done; fi
 	@touch $@
 
 run: export PERENNIAL_ENV := development
@@ -82,4 +86,4 @@ lock: ## write requirements/*.txt again from pyproject.toml (needs uv on PATH)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --group mutation --constraint requirements/dev.txt --output-file requirements/mutation.txt
 
 clean: ## remove the environment and every cache; data and keys stay
-	rm -rf $(VENV) tests/peers/node/node_modules .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(NODE:%=%/node_modules) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*

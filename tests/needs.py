@@ -16,6 +16,7 @@ import pytest
 VARIABLE = "PERENNIAL_TEST_REQUIRE"
 KINDS = ("browser", "node", "httpd")
 NODE_MODULES = Path(__file__).parent / "peers" / "node" / "node_modules"
+BROWSER_MODULES = Path(__file__).parent / "browser" / "node" / "node_modules"
 APACHE_MODULES = Path("/usr/lib/apache2/modules")
 NGINX_MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
 
@@ -47,8 +48,14 @@ def chromium() -> str | None:
     return first_of("chromium", "chromium-browser", "google-chrome")() or first_of("chromedriver")()
 
 
+def browser_packages() -> str | None:
+    """Scripts for a browser: they are installed by npm, and run without Node."""
+    return chromium() or (None if BROWSER_MODULES.is_dir() else BROWSER_MODULES.name)
+
+
 PROGRAMS = {
     "chromium": Program("browser", chromium),
+    "browser packages": Program("browser", browser_packages),
     "node": Program("node", node),
     "apache": Program("httpd", apache),
     "nginx": Program("httpd", nginx),

@@ -10,6 +10,10 @@ from app.core.sessions import SECOND
 
 CODE_LIFE = 60 * SECOND
 """RFC 6749 §4.1.2 allows ten minutes, RFC 9700 and ASVS want it short."""
+FRESH_FOR = 10 * 60 * SECOND
+"""How old a sign-in may be for ending sessions: long enough to read the list and act, too short for
+who finds a browser that was left open.
+"""
 GRANT = "authorization_code"
 LONGEST_STATE = 2048
 _STATE = re.compile(rf"[\x20-\x7e]{{1,{LONGEST_STATE}}}")
@@ -89,6 +93,11 @@ def _recent(asked: Asked, auth_time: int, now: int) -> bool:
         return False
     # At the limit of 0 also somebody who signed in this very millisecond signs in again.
     return asked.max_age is None or (asked.max_age > 0 and now - auth_time <= asked.max_age)
+
+
+def is_fresh(auth_time: int, now: int) -> bool:
+    """Whether the person has proved who they are so lately that they may end sessions."""
+    return now - auth_time <= FRESH_FOR
 
 
 def may_skip_consent(asked: Asked) -> bool:

@@ -18,6 +18,15 @@ class BrowserSignedIn(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BrowserConfirmed(Event):
+    """A person who was signed in entered their password again, as is asked before sessions are ended."""
+
+    name = "browser_confirmed"
+    session: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
 class BrowserSignedOut(Event):
     """A person signed out on the pages; sessions of applications go on."""
 

@@ -1,7 +1,7 @@
 """/account/sessions: who is signed in as this person, what they have allowed, and ending it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from enum import StrEnum
 from urllib.parse import urlencode
 
 from flask import Response
@@ -9,7 +9,8 @@ from flask import Response
 from app.core.browsers import named
 from app.core.devices import address_hint
 from app.core.sessions import Session
-from app.pages import page_forms
+from app.pages import confirm, page_forms
+from app.pages.moments import Moment, moment
 from app.pages.onward import SESSIONS
 from app.protocol import authorization, browser, own_account, pages
 from app.protocol.browser import Visitor
@@ -20,20 +21,24 @@ from app.store.browser_sessions import BrowserSession, SeenBrowser
 from app.store.consents import Consent
 
 PAGE = "sessions"
+EVERYTHING = "end-everything"
+
+
+class Act(StrEnum):
+    """What a button does that leaves the person on the page."""
+
+    END = "end"
+    SIGN_OUT = "sign-out"
+    END_OTHERS = "end-others"
+    WITHDRAW = "withdraw"
+
+
 DONE = {
-    "end": "The session has ended.",
-    "sign-out": "That browser is signed out.",
-    "end-others": "All other sessions have ended.",
-    "withdraw": "The consent is withdrawn, and the application's sessions have ended.",
+    Act.END: "The session has ended.",
+    Act.SIGN_OUT: "That browser is signed out.",
+    Act.END_OTHERS: "All other sessions have ended.",
+    Act.WITHDRAW: "The consent is withdrawn, and the application's sessions have ended.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """As machines read it, and as people do."""
-
-    machine: str
-    people: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,33 +83,43 @@ def sent() -> Response:
         return form
     if who.session is None:
         return _sign_in(run)
-    act, named_id = form.values.get("do", ""), form.values.get("id", "")
-    if act == "end-everything":
-        return _gone(run, who, who.session.user_id)
-    found = _done(run, who.session, act, named_id)
-    if found is None:
+    word, named_id = form.values.get("do", ""), form.values.get("id", "")
+    act = Act(word) if word in set(Act) else None
+    if act is None and word != EVERYTHING:
         return pages.error(run, 400, "That did not work", "No button of the page says that.")
-    if not found:
-        return pages.error(
+    proven = confirm.fresh(run, who, form, PAGE)
+    if isinstance(proven, Response):
+        return proven
+    return _carried_out(run, proven, act, named_id)
+
+
+def _carried_out(run: Runtime, who: Visitor, act: Act | None, named_id: str) -> Response:
+    """Without an act, everything ends. Who was signed out while they confirmed has to sign in."""
+    if who.session is None:
+        return _sign_in(run)
+    if act is None:
+        return _gone(run, who, who.session.user_id)
+    if _done(run, who.session, act, named_id):
+        answer = _page(run, who, who.session, DONE[act])
+    else:
+        answer = pages.error(
             run, 404, "Nothing to end", "You have no such session or application, any more or ever."
         )
-    return _page(run, who, who.session, DONE[act])
+    return browser.remember(run, answer, who, session=True)
 
 
-def _done(run: Runtime, here: BrowserSession, act: str, named_id: str) -> bool | None:
-    """Do it. False when the person has nothing of this id, None when nobody knows what to do."""
+def _done(run: Runtime, here: BrowserSession, act: Act, named_id: str) -> bool:
+    """False when the person has nothing of this id."""
     match act:
-        case "end":
+        case Act.END:
             events = own_account.end_own(run, here.user_id, named_id)
-        case "sign-out":
+        case Act.SIGN_OUT:
             events = own_account.sign_out_browser(run, here.user_id, named_id)
-        case "end-others":
+        case Act.WITHDRAW:
+            return own_account.withdraw(run, here.user_id, named_id)
+        case Act.END_OTHERS:
             own_account.end_others(run, here)
             return True
-        case "withdraw":
-            return own_account.withdraw(run, here.user_id, named_id)
-        case _:
-            return None
     run.telemetry.publish(events or ())
     return events is not None
 
@@ -134,8 +149,8 @@ def _browser(each: SeenBrowser, here: BrowserSession) -> Shown:
     return Shown(
         id=each.public_id,
         title=named(each.user_agent),
-        since=_moment(each.auth_time),
-        seen=_moment(each.last_seen_at),
+        since=moment(each.auth_time),
+        seen=moment(each.last_seen_at),
         here=each.public_id == here.public_id,
         address=address_hint(each.ip) or "",
     )
@@ -148,8 +163,8 @@ def _session(account: Account, session: Session, here: BrowserSession) -> Shown:
     return Shown(
         id=session.public_id,
         title=f"{client}, {session.device_name}" if session.device_name else client,
-        since=_moment(session.created_at),
-        seen=_moment(session.last_seen_at),
+        since=moment(session.created_at),
+        seen=moment(session.last_seen_at),
         here=began == here.public_id,
         program=named(session.user_agent),
         began_in=known.get(began, ""),
@@ -163,7 +178,7 @@ def _consent(account: Account, consent: Consent) -> Shown:
     return Shown(
         id=consent.client_id,
         title=account.names[consent.client_id],
-        since=_moment(consent.since),
+        since=moment(consent.since),
         scopes=" ".join(_those("scope ", consent)),
         resources=" ".join(_those("resource ", consent)),
     )
@@ -172,8 +187,3 @@ def _consent(account: Account, consent: Consent) -> Shown:
 def _those(kind: str, consent: Consent) -> list[str]:
     """`Asked.covered` says of each part what kind it is."""
     return [part.removeprefix(kind) for part in consent.covered if part.startswith(kind)]
-
-
-def _moment(milliseconds: int) -> Moment:
-    at = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    return Moment(at.strftime("%Y-%m-%dT%H:%M:%SZ"), at.strftime("%-d %B %Y, %H:%M UTC"))

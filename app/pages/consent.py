@@ -1,11 +1,10 @@
 """/consent: what an application asks for, for whom, until when; yes or no."""
 
-from datetime import UTC, datetime
-
 from flask import Response
 
 from app.core.authorization import Asked, Step
 from app.pages import page_forms
+from app.pages.moments import Moment, moment
 from app.protocol import browser, interaction, pages
 from app.protocol.browser import Visitor
 from app.protocol.forms import MalformedError
@@ -53,13 +52,12 @@ def _question(run: Runtime, who: Visitor, waiting: Waiting, asked: Asked) -> Res
     )
 
 
-def _until(run: Runtime, asked: Asked) -> str:
-    """When the access ends at the latest, as people write it."""
+def _until(run: Runtime, asked: Asked) -> Moment:
+    """When the access ends at the latest."""
     client = asked.client
     own = run.lifetimes.with_own(client.idle_ttl, client.session_ttl)
     lasts = own.absolute if REFRESH_GRANT in client.grants else run.access_ttl
-    moment = datetime.fromtimestamp((run.now() + lasts) / 1000, UTC)
-    return moment.strftime("%-d %B %Y, %H:%M UTC")
+    return moment(run.now() + lasts)
 
 
 def sent() -> Response:

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 from flask import Response
 
 from app.core import device as rules
-from app.pages import onward, page_forms
+from app.pages import onward, page_forms, qr
+from app.pages.onward import Onward
 from app.protocol import authorization, browser, pages, user_codes
 from app.protocol.browser import Visitor
 from app.protocol.forms import Form, MalformedError
@@ -33,19 +34,29 @@ def show() -> Response:
         return page_forms.malformed(run, request, error)
     if who.session is None:
         return _sign_in_first(run, who, form)
-    code = rules.user_code(form.values.get("user_code", ""))
-    return _entry(run, who, typed="" if code is None else rules.shown(code))
+    there = _onward(form)
+    return _entry(run, who, typed=there.get("user_code", ""), drawn=qr.onward(run, there))
 
 
 def _sign_in_first(run: Runtime, who: Visitor, form: Form) -> Response:
-    sent = {"for": "device", "user_code": form.values.get("user_code", "")}
-    query = urlencode(onward.read(Form(sent)))
+    query = urlencode(_onward(form))
     location = f"{run.settings.require_issuer()}{pages.SIGN_IN}?{query}"
     return browser.remember(run, authorization.redirect(location), who)
 
 
+def _onward(form: Form) -> Onward:
+    """Here again, with the code if there is one."""
+    return onward.read(Form({"for": "device", "user_code": form.values.get("user_code", "")}))
+
+
 def _entry(
-    run: Runtime, who: Visitor, *, typed: str = "", problem: str = "", status: int = 200
+    run: Runtime,
+    who: Visitor,
+    *,
+    typed: str = "",
+    drawn: str = "",
+    problem: str = "",
+    status: int = 200,
 ) -> Response:
     page = pages.render(
         run,
@@ -53,6 +64,7 @@ def _entry(
         status=status,
         csrf=page_forms.token(who, PAGE, ""),
         typed=typed,
+        qr=drawn,
         problem=problem,
     )
     return browser.remember(run, page, who)

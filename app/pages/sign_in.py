@@ -4,10 +4,10 @@ from flask import Response
 
 from app.core.authorization import Asked, Step
 from app.core.authorization_events import BrowserSignedIn
-from app.core.outcomes import Refused
-from app.pages import onward, page_forms
+from app.pages import onward, page_forms, qr, typed_password
 from app.pages.onward import Onward
-from app.protocol import authorization, browser, credentials, interaction, pages
+from app.pages.typed_password import Problem
+from app.protocol import authorization, browser, interaction, pages
 from app.protocol.browser import Visitor
 from app.protocol.credentials import Attempt
 from app.protocol.forms import Form, MalformedError
@@ -19,8 +19,6 @@ from app.store import users
 PAGE = "sign-in"
 WRONG = "The user name or the password is wrong."
 MISSING = "Enter your user name and your password."
-TOO_OFTEN = "Too many attempts. Wait {seconds} seconds, then try again."
-BUSY = "The server is busy. Try again in a moment."
 
 
 def show() -> Response:
@@ -86,6 +84,7 @@ def _form(
         problem=problem,
         remember=remember,
         onward=there or {},
+        qr=qr.onward(run, there or {}),
     )
     return browser.remember(run, page, who)
 
@@ -112,30 +111,26 @@ def _attempt(run: Runtime, who: Visitor, form: Form, waiting: Waiting | None) ->
     password, remember = form.values.get("password", ""), "remember_me" in form.values
     there = onward.read(form)
 
-    def refuse(problem: str, status: int = 400) -> Response:
-        return _form(
+    def refuse(problem: Problem) -> Response:
+        page = _form(
             run,
             who,
             waiting,
             asked,
             username=username,
-            problem=problem,
-            status=status,
+            problem=problem.text,
+            status=problem.status,
             remember=remember,
             there=there,
         )
+        return problem.told(page)
 
     if not username or not password:
-        return refuse(MISSING)
+        return refuse(Problem(MISSING))
     client_id = "" if asked is None else asked.client.client_id
-    person = credentials.prove(run, Attempt(client_id, username, password, address()))
-    if isinstance(person, Refused):
-        run.telemetry.publish(person.events)
-        problem, status = _said(person)
-        answer = refuse(problem, status)
-        if person.retry_after is not None:
-            answer.headers["Retry-After"] = str(person.retry_after)
-        return answer
+    person = typed_password.prove(run, Attempt(client_id, username, password, address()), WRONG)
+    if isinstance(person, Problem):
+        return refuse(person)
     now_in = browser.sign_in(run, person, who, device(), remember=remember)
     assert now_in.session is not None
     run.telemetry.publish([BrowserSignedIn(now_in.session.public_id, client_id, person.user.id)])
@@ -144,12 +139,3 @@ def _attempt(run: Runtime, who: Visitor, form: Form, waiting: Waiting | None) ->
     else:
         answer = interaction.proceed(run, asked, now_in, waiting.form, waiting)
     return browser.remember(run, answer, now_in, session=True)
-
-
-def _said(refused: Refused) -> tuple[str, int]:
-    """The same for whatever was wrong with name and password."""
-    if refused.retry_after is None:
-        return WRONG, 400
-    if refused.throttled:
-        return TOO_OFTEN.format(seconds=refused.retry_after), 429
-    return BUSY, 503

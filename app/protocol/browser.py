@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from flask import Request, Response
@@ -137,6 +137,20 @@ def sign_in(
     with run.transactions.begin() as connection:
         person.store(connection)
         browser_sessions.begin(connection, session, device, replaced)
+    return Visitor(session, cookie, who.forms, who.forms_is_new)
+
+
+def confirm(run: Runtime, person: Person, who: Visitor) -> Visitor:
+    """Another cookie for the same session: what began in it is still its own, and it ends when it
+    would have ended. Nobody is signed in if it has ended meanwhile.
+    """
+    assert who.session is not None, "whoever confirms is signed in"
+    now, cookie = run.now(), secrets.token_urlsafe(32)
+    session = replace(who.session, digest=digest(cookie), auth_time=now)
+    with run.transactions.begin() as connection:
+        person.store(connection)
+        if not browser_sessions.renew(connection, who.session.digest, session.digest, now):
+            return Visitor(None, "", who.forms, who.forms_is_new)
     return Visitor(session, cookie, who.forms, who.forms_is_new)
 
 

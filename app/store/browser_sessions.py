@@ -122,6 +122,17 @@ def touch(connection: Connection, digest: str, now: int, idle_expires_at: int) -
     )
 
 
+def renew(connection: Connection, digest: str, successor: str, auth_time: int) -> bool:
+    """Another digest for the same session. False when it has ended meanwhile."""
+    renewed = connection.execute(
+        update(BrowserSessionRow)
+        .where(BrowserSessionRow.digest == digest)
+        .values(digest=successor, auth_time=auth_time)
+        .returning(BrowserSessionRow.digest)
+    )
+    return renewed.first() is not None
+
+
 def end(connection: Connection, digest: str) -> None:
     connection.execute(delete(BrowserSessionRow).where(BrowserSessionRow.digest == digest))
 

@@ -42,15 +42,13 @@ class Chromium:
         self._base = f"http://127.0.0.1:{port}"
         self._driver.until_ready(self._ready)
         options: dict[str, Any] = {
-            "args": _switches(directory, agent, dark=dark),
+            "args": _switches(directory, agent),
             "prefs": {} if scripts else NO_SCRIPT,
         }
         wanted = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options}}
         made = self._call("POST", "/session", {"capabilities": wanted})
         self._base += f"/session/{made['sessionId']}"
-        if phone:  # a window cannot be as narrow as that
-            command = {"cmd": "Emulation.setDeviceMetricsOverride", "params": PHONE}
-            self._call("POST", "/goog/cdp/execute", command)
+        self.appear(phone=phone, dark=dark)
 
     def __enter__(self) -> Self:
         return self
@@ -79,6 +77,25 @@ class Chromium:
         assert answer.ok, value
         return value
 
+    def appear(self, *, phone: bool, dark: bool) -> None:
+        """On which screen and in which colours pages are seen from now on."""
+        if phone:  # a window cannot be as narrow as that
+            self.command("Emulation.setDeviceMetricsOverride", **PHONE)
+        else:
+            self.command("Emulation.clearDeviceMetricsOverride")
+        colours = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.command("Emulation.setEmulatedMedia", features=[colours])
+
+    def command(self, name: str, **params: Any) -> Any:
+        """Of the DevTools protocol."""
+        return self._call("POST", "/goog/cdp/execute", {"cmd": name, "params": params})
+
+    def run(self, script: str, *args: object) -> Any:
+        """What a function body of JavaScript returns, or a promise of it brings. Pages' own scripts may
+        be off, and their Content Security Policy does not bind it.
+        """
+        return self._call("POST", "/execute/sync", {"script": script, "args": args})
+
     def open(self, url: str) -> None:
         self._call("POST", "/url", {"url": url})
 
@@ -96,8 +113,12 @@ class Chromium:
     def click(self, selector: str) -> None:
         """And wait until the page is another one."""
         before = self._all("html")
-        self._call("POST", f"/element/{self._find(selector)}/click")
+        self.press(selector)
         wait_until(lambda: self._all("html") not in ([], before), "another page")
+
+    def press(self, selector: str) -> None:
+        """And stay on the page."""
+        self._call("POST", f"/element/{self._find(selector)}/click")
 
     def labels(self, selector: str) -> list[str]:
         """What a reader calls these elements, in the order of the page."""
@@ -124,8 +145,9 @@ class Chromium:
         self._call("POST", "/actions", {"actions": [{"type": "key", "id": "k", "actions": keys}]})
 
     def picture(self) -> bytes:
-        """The window as PNG."""
-        return base64.b64decode(self._call("GET", "/screenshot"))
+        """The page as PNG, with what one has to scroll to."""
+        taken = self.command("Page.captureScreenshot", captureBeyondViewport=True)
+        return base64.b64decode(taken["data"])
 
     def _all(self, selector: str) -> list[str]:
         sought = {"using": "css selector", "value": selector}
@@ -136,7 +158,7 @@ class Chromium:
         return str(self._call("POST", "/element", sought)[ELEMENT])
 
 
-def _switches(directory: Path, agent: str, *, dark: bool) -> list[str]:
+def _switches(directory: Path, agent: str) -> list[str]:
     switches = [
         "--headless=new",
         f"--window-size={DESKTOP[0]},{DESKTOP[1]}",
@@ -147,8 +169,6 @@ def _switches(directory: Path, agent: str, *, dark: bool) -> list[str]:
         "--disable-component-update",
         "--no-first-run",
     ]
-    if dark:
-        switches.append("--blink-settings=preferredColorScheme=0")
     if agent:
         switches.append(f"--user-agent={agent}")
     if os.geteuid() == 0:  # Chromium's sandbox refuses to start as root, as in a container

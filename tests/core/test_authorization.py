@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from app.core.authorization import (
+    FRESH_FOR,
     LONGEST_STATE,
     Asked,
     Prompt,
     Step,
+    is_fresh,
     is_state,
     max_age,
     may_remember_consent,
@@ -114,3 +116,9 @@ def test_a_state_is_printable_ascii():
 def test_a_request_that_is_printed_shows_neither_state_nor_challenge():
     assert "secret-state" not in repr(ASKED)
     assert "challenge" not in repr(ASKED)
+
+
+def test_a_sign_in_is_fresh_for_ten_minutes():
+    assert is_fresh(1_000, 1_000 + FRESH_FOR)
+    assert not is_fresh(1_000, 1_001 + FRESH_FOR)
+    assert FRESH_FOR == 600_000

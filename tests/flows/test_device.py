@@ -73,16 +73,17 @@ def test_the_commands_of_the_guide(account):
 @pytest.mark.parametrize("decision", ["allow", "deny"])
 def test_the_program_of_the_guide(account, decision):
     names: dict[str, object] = {}
-    exec(blocks("python")[0], names)
+    exec(blocks("python")[1], names)
     shown, waited = [], []
 
     def wait(seconds):
         waited.append(seconds)
         if len(waited) == 3:
-            type_code(account, *shown, decision)
+            (codes,) = shown
+            type_code(account, codes["verification_uri"], codes["user_code"], decision)
 
     def sign_in():
-        return names["sign_in"](account.url, account.client_id, lambda *it: shown.extend(it), wait)
+        return names["sign_in"](account.url, account.client_id, shown.append, wait)
 
     if decision == "allow":
         assert sign_in()["refresh_token"].startswith("prn_rt_")

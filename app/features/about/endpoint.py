@@ -6,10 +6,14 @@ from pathlib import Path
 from flask import Blueprint, Response
 from markdown import markdown
 
+from app.protocol.pages import STYLE
+
 ERRORS = Path(__file__).parents[3] / "docs" / "errors.md"
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "public, max-age=300",
@@ -21,9 +25,10 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
+<link rel="stylesheet" href="{style}">
 </head>
 <body>
-<main>
+<main class="wide">
 {body}
 </main>
 </body>
@@ -59,7 +64,7 @@ def _errors() -> str:
 
 def _page(title: str, body: str) -> Response:
     return Response(
-        PAGE.format(title=title, body=body),
+        PAGE.format(title=title, style=STYLE, body=body),
         content_type="text/html; charset=utf-8",
         headers=HEADERS,
     )
