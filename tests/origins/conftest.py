@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.live import LiveServer
-from tests.origins.scripted import Scripted
+from tests.origins.device import Device
 from tests.origins.site import WebSite
 
 
@@ -19,7 +19,7 @@ def server(tmp_path_factory):
 def chromium(tmp_path):
     """Starts browsers; they end with the test."""
     with ExitStack() as stack:
-        yield lambda name, **how: stack.enter_context(Scripted(tmp_path / name, **how))
+        yield lambda name, **how: stack.enter_context(Device(tmp_path / name, **how))
 
 
 @pytest.fixture

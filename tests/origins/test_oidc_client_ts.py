@@ -9,7 +9,7 @@ from tests.flows.enrolment import enrol
 from tests.guides import block, words
 from tests.live import LiveServer
 from tests.needs import NODE_MODULES
-from tests.origins.scripted import Scripted
+from tests.origins.device import IPHONE, Device
 from tests.servers import wait_until
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.needs("node")]
@@ -17,6 +17,15 @@ GUIDE = "howto/single-page-app.md"
 LIBRARY = NODE_MODULES / "oidc-client-ts" / "dist" / "browser" / "oidc-client-ts.min.js"
 # The library renews a minute before the end: two seconds after each answer.
 TTL, RENEWALS = 62, 3
+LISTEN = """
+const ask = window.fetch;
+window.heard = [];
+window.fetch = async (...how) => {
+  const answer = await ask(...how);
+  window.heard.push(await answer.clone().json());
+  return answer;
+};
+"""
 SIGNED_IN = "photos:read, good until"
 
 
@@ -44,8 +53,8 @@ def account(server, site) -> Account:
 
 
 @pytest.fixture
-def browser(server, site, account, chromium):
-    """Signed in at the page of the guide."""
+def sign_in(server, site, account, chromium):
+    """Starts a browser and signs in at the page of the guide."""
     changes = {
         "https://id.example.com": server.url,
         "https://viewer.example.com": site.url,
@@ -53,16 +62,25 @@ def browser(server, site, account, chromium):
     }
     page = block(GUIDE, "html", changes)
     site.publish({"/": page, "/oidc-client-ts.min.js": LIBRARY.read_text()})
-    browser = chromium("one")
-    browser.open(site.url)
-    browser.click("#sign-in")
-    browser.sign_in(account)
-    browser.allow()
-    says(browser, SIGNED_IN)
-    return browser
+
+    def start(name: str, **how: str) -> Device:
+        browser = chromium(name, **how)
+        browser.open(site.url)
+        browser.click("#sign-in")
+        browser.sign_in(account)
+        browser.allow()
+        says(browser, SIGNED_IN)
+        return browser
+
+    return start
 
 
-def says(browser: Scripted, text: str) -> str:
+@pytest.fixture
+def browser(sign_in):
+    return sign_in("one")
+
+
+def says(browser: Device, text: str) -> str:
     """All that the page says, once it says this."""
     state = "document.querySelector('#state').textContent"
     return browser.until(f"{state}.includes({json.dumps(text)}) && {state}")
@@ -97,3 +115,12 @@ def test_the_page_signs_out(server, account, browser):
     browser.run("document.querySelector('#sign-out').click()")
     says(browser, "Not signed in.")
     assert session(server, account)["state"] == "session_ended"
+
+
+def test_the_page_of_a_device_that_was_ended_from_another_says_so(server, sign_in):
+    here, there = sign_in("here"), sign_in("there", agent=IPHONE)
+    there.run(LISTEN)
+    here.open(f"{server.url}/account/sessions")
+    here.click("button[aria-label^='End session Photo viewer, Safari on iPhone']")
+    says(there, "Your session has ended.")
+    assert there.run("return heard.at(-1)")["reason"] == "session_ended"

@@ -1,4 +1,4 @@
-"""A Chromium with scripts, for pages of applications: tabs, restarts, and what its scripts know."""
+"""A device of a person: a Chromium with scripts, tabs and restarts, and what its pages know."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,11 +9,16 @@ from tests.browser.chromium import Chromium
 from tests.flows.caller import Account
 from tests.servers import wait_until
 
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 "
+    "(KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1"
+)
 
-class Scripted(Chromium):
-    def __init__(self, directory: Path, *, agent: str = "") -> None:
+
+class Device(Chromium):
+    def __init__(self, directory: Path, *, scripts: bool = True, agent: str = "") -> None:
         self._wanted: Mapping[str, Any] = {}
-        super().__init__(directory, scripts=True, agent=agent)
+        super().__init__(directory, scripts=scripts, agent=agent)
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         if path == "/session":
@@ -46,11 +51,13 @@ class Scripted(Chromium):
     def switch(self, tab: str) -> None:
         self._call("POST", "/window", {"handle": tab})
 
-    def sign_in(self, account: Account) -> None:
+    def sign_in(self, account: Account, *, remember: bool = False) -> None:
         """On the server's page."""
         assert urlsplit(self.url).path == "/sign-in", self.text
         self.type("#username", account.username)
         self.type("#password", account.password)
+        if remember:
+            self._call("POST", f"/element/{self._find('#remember_me')}/click")
         self.click("button[type=submit]")
 
     def allow(self) -> None:
