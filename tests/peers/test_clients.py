@@ -1,9 +1,7 @@
 """Clients from npm, unmodified: discovery, codes, refreshes, pushed requests and codes of devices."""
 
 import json
-import shutil
-import subprocess
-import threading
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +9,8 @@ from tests.flows.caller import Account
 from tests.flows.enrolment import enrol
 from tests.flows.surfer import Surfer, type_code
 from tests.needs import NODE_MODULES
+from tests.node import running
 
-SECONDS = 120
 CALLBACK = "https://app.example.com/cb"
 GRANTS = (
     "authorization_code",
@@ -25,7 +23,7 @@ DIRECT = [
 ]  # fmt: skip
 
 
-def found_by(script: str, account: Account, log) -> dict:
+def found_by(script: str, account: Account, cwd: Path) -> dict:
     """What the script reports, with a person at hand who opens addresses and types codes."""
     env = {
         "ISSUER": account.url,
@@ -33,30 +31,20 @@ def found_by(script: str, account: Account, log) -> dict:
         "CLIENT_SECRET": account.client_secret or "",
         "REDIRECT_URI": CALLBACK,
     }
-    command = [shutil.which("node"), NODE_MODULES.with_name(script)]
-    with log.open("w") as errors, Surfer(account) as browser:
-        node = subprocess.Popen(
-            command, stdin=-1, stdout=-1, stderr=errors, env=env, text=True, bufsize=1
-        )
-        watch = threading.Timer(SECONDS, node.kill)
-        watch.start()
-        with node:
-            found = converse(node, browser)
-        watch.cancel()
-    assert found is not None, log.read_text()
+    found = {}
+    with (
+        Surfer(account) as browser,
+        running(NODE_MODULES.with_name(script), env=env, cwd=cwd) as node,
+    ):
+        for line in node.stdout:
+            match json.loads(line):
+                case {"open": url}:
+                    print(browser.go(url), file=node.stdin)
+                case {"type": code, "at": uri}:
+                    print(type_code(account, uri, code), file=node.stdin)
+                case {"found": found}:
+                    pass
     return found
-
-
-def converse(node: subprocess.Popen, browser: Surfer) -> dict | None:
-    for line in node.stdout:
-        match json.loads(line):
-            case {"open": url}:
-                print(browser.go(url), file=node.stdin)
-            case {"type": code, "at": uri}:
-                print(type_code(browser.account, uri, code), file=node.stdin)
-            case {"found": found}:
-                return found
-    return None
 
 
 @pytest.mark.needs("node")
@@ -65,7 +53,7 @@ def converse(node: subprocess.Popen, browser: Surfer) -> dict | None:
 @pytest.mark.clause("rfc9207-2-01", "rfc9207-3-01", "rfc9126-2.2-01", "rfc8628-3.3-01")
 def test_a_client_from_npm_completes_every_flow(issuer, tmp_path, script, public):
     account = enrol(issuer.server, grants=GRANTS, public=public, redirect_uris=(CALLBACK,))
-    found = found_by(script, account, tmp_path / "node.log")
+    found = found_by(script, account, tmp_path)
     assert found["asked"] == DIRECT
     assert found["forged"] == found["stripped"] == {"code": "OAUTH_INVALID_RESPONSE"}, "no iss"
     first, second, again, third = found["chain"]
