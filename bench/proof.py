@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.figures import keep, read
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("model", "races", "faults", "failover", "turnover")
+FOLDERS = ("model", "races", "faults", "failover", "turnover", "origins")
 AT_ONCE = 2
 
 
@@ -26,6 +26,7 @@ def prove(seed: int, folder: str) -> str:
         figures, log = Path(scratch) / "figures.jsonl", Path(scratch) / "log"
         environment = {
             **os.environ,  # noqa: TID251  # a child's environment is this one's
+            "PERENNIAL_TEST_REQUIRE": "browser",
             "PERENNIAL_TEST_SCALE": "full",
             "PERENNIAL_TEST_FIGURES": str(figures),
             "PERENNIAL_TEST_SEED": str(seed),

@@ -96,6 +96,14 @@ PROOFS = {
             "it does not know, looks at each token when it is new and just before its end."
         ),
     ),
+    "origins": (
+        "Tabs",
+        (
+            "Three tabs of one Chromium in cookie mode, with access tokens that live for two seconds, reload "
+            "as fast as they can. Each load refreshes and uses the access token; every fourth is left "
+            "before its refresh is answered."
+        ),
+    ),
     "mutation": (
         "Mutants, and the table without a row",
         (

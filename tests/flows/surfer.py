@@ -49,3 +49,21 @@ class Surfer:
         if "password" in page.fields:
             form |= {"username": self.account.username, "password": self.account.password}
         return self.http.post(page.action, data=form, headers={"Origin": self.account.url})
+
+
+def type_code(account: Account, uri: str, code: str, decision: str = "allow") -> str:
+    """What the last page says, having gone through every form."""
+    with Surfer(account) as browser:
+        answer = browser.http.get(uri, follow_redirects=True)
+        while (page := Page(answer.text)).action:
+            assert answer.status_code == 200, answer.text
+            form = {**page.fields, "decision": decision}
+            if "user_code" in form:
+                form["user_code"] = code
+            if "password" in form:
+                form |= {"username": account.username, "password": account.password}
+            headers = {"Origin": account.url}
+            answer = browser.http.post(
+                page.action, data=form, headers=headers, follow_redirects=True
+            )
+        return page.text

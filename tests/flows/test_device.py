@@ -13,8 +13,7 @@ from requests_oauthlib import OAuth2Session
 
 from tests.flows.caller import Account
 from tests.flows.enrolment import enrol
-from tests.flows.surfer import Surfer
-from tests.person import Page
+from tests.flows.surfer import type_code
 
 GUIDE = Path(__file__).parents[2] / "docs" / "device.md"
 
@@ -31,24 +30,6 @@ def account(server) -> Account:
     assert done.returncode == 0, done.stderr
     client_id = json.loads(done.stdout)["client_id"]
     return Account(server.url, client_id, None, person.username, person.password)
-
-
-def type_code(account: Account, uri: str, code: str, decision: str = "allow") -> str:
-    """What the last page says, having gone through every form."""
-    with Surfer(account) as browser:
-        answer = browser.http.get(uri, follow_redirects=True)
-        while (page := Page(answer.text)).action:
-            assert answer.status_code == 200, answer.text
-            form = {**page.fields, "decision": decision}
-            if "user_code" in form:
-                form["user_code"] = code
-            if "password" in form:
-                form |= {"username": account.username, "password": account.password}
-            headers = {"Origin": account.url}
-            answer = browser.http.post(
-                page.action, data=form, headers=headers, follow_redirects=True
-            )
-        return page.text
 
 
 def run(block: str, **names: str) -> httpx.Response:

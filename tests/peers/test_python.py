@@ -10,8 +10,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from perennial.verify import AsyncVerifier, Introspection, InvalidToken, Verifier
+from tests.guides import block
 from tests.peers.conftest import AUDIENCE, tampered
-from tests.peers.pages import code
 from tests.servers import wait_until
 
 
@@ -76,7 +76,10 @@ def page(number, issuer, **more):
     """What a block of our page defines."""
     changes = {"https://id.example.com": issuer.url, **more}
     defined = {"__name__": __name__}
-    exec(compile(code("python.md", "python", changes, number), "python.md", "exec"), defined)
+    exec(
+        compile(block("verifying/python.md", "python", changes, number), "python.md", "exec"),
+        defined,
+    )
     return defined
 
 
@@ -116,7 +119,7 @@ def test_the_page_of_our_kit_asks_before_it_deletes(issuer):
 
 def test_pyjwt_tells_tokens_apart(issuer, tells_apart):
     defined = {}
-    exec(code("pyjwt.md", "python", {"https://id.example.com": issuer.url}), defined)
+    exec(block("verifying/pyjwt.md", "python", {"https://id.example.com": issuer.url}), defined)
     tells_apart(status_of(defined["verified"], jwt.PyJWTError))
 
 

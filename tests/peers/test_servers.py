@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.guides import block
 from tests.needs import NODE_MODULES
-from tests.peers.pages import code
 from tests.servers import Child, free_port
 
 APACHE = """
@@ -78,7 +78,7 @@ def _answers(url):
 @pytest.mark.needs("node")
 def test_node_tells_tokens_apart(issuer, tells_apart, start, tmp_path):
     (tmp_path / "node_modules").symlink_to(NODE_MODULES)
-    page = code("node.md", "js", {"https://id.example.com": issuer.url})
+    page = block("verifying/node.md", "js", {"https://id.example.com": issuer.url})
     (tmp_path / "server.mjs").write_text(page)
     port = free_port()
     env = {"PATH": os.defpath, "PORT": str(port)}
@@ -101,7 +101,7 @@ def test_apache_tells_tokens_apart(issuer, tells_apart, start):
             "https://id.example.com": issuer.url,
             "modules/mod_oauth2": f"{modules}/mod_oauth2",
         }
-        page = code("apache.md", "apache", changes)
+        page = block("verifying/apache.md", "apache", changes)
         user = "User www-data\nGroup www-data" if os.getuid() == 0 else ""
         port = free_port()
         text = APACHE.format(root=root, port=port, user=user, modules=modules, page=page)
@@ -116,7 +116,7 @@ def test_apache_tells_tokens_apart(issuer, tells_apart, start):
 def test_nginx_tells_tokens_apart_and_knows_who_signed_out(issuer, tells_apart, start, tmp_path):
     port, behind = free_port(), free_port()
     credentials = b64encode(":".join(issuer.api.basic).encode()).decode()
-    script = code("nginx.md", "js", {"https://id.example.com": issuer.url})
+    script = block("verifying/nginx.md", "js", {"https://id.example.com": issuer.url})
     (tmp_path / "introspect.js").write_text(script)
     changes = {
         "/etc/nginx": str(tmp_path),
@@ -124,7 +124,7 @@ def test_nginx_tells_tokens_apart_and_knows_who_signed_out(issuer, tells_apart, 
         "127.0.0.1:8080": f"127.0.0.1:{port}",
         "127.0.0.1:8081": f"127.0.0.1:{behind}",
     }
-    page = code("nginx.md", "nginx", changes)
+    page = block("verifying/nginx.md", "nginx", changes)
     module = "/usr/lib/nginx/modules/ngx_http_js_module.so"
     text = NGINX.format(root=tmp_path, behind=behind, module=module, page=page)
     (tmp_path / "nginx.conf").write_text(text)
