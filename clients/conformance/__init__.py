@@ -1,0 +1,1 @@
+"""A token server that fails on demand, and the scenarios that every client library has to pass."""
