@@ -58,6 +58,7 @@ class Ledger:
         """`counts` has every number that `expect_log` may name."""
         elapsed = sum(_alive(family, now) / access for family in families) if access else 0.0
         numbers = {name: self.counts[name] for name in COUNTED}
+        numbers["alive"] = sum(family.over(now) is None for family in families)
         numbers["keys"] = len(self._keys)
         numbers["keys_shared"] = sum(len(tokens) > 1 for tokens in self._keys.values())
         return {
