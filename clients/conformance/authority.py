@@ -55,7 +55,7 @@ class Authority:
             self.gate.pause(fault.ms / 1000)
         if answer is None:
             answer = self._act(request) if KINDS[fault.do].acts else Answer()
-        return fault.damage(answer, now)
+        return fault.damage(answer, self._date())
 
     def _act(self, request: Request) -> Answer:
         handle = _route(request.path)
@@ -72,8 +72,12 @@ class Authority:
         counts["token_requests"] += target is Target.TOKEN
         counts["refresh_requests"] += grant == "refresh_token"
 
+    def _date(self) -> float:
+        """What the server believes the time to be."""
+        return self.state.clock.now() + self.state.rules.date_skew
+
     def _finished(self, answer: Answer) -> Answer:
-        date = http_date(self.state.clock.now() + self.state.rules.date_skew)
+        date = http_date(self._date())
         cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": _EXPOSED}
         return replace(answer, headers={"Date": date, **cors, **answer.headers})
 

@@ -17,7 +17,8 @@ from clients.conformance.state import State
 
 class Conformance:
     """A token server on loopback, from here to `close`. Keywords are members of `Configuration`;
-    every method may be called from any thread, and by its name under /control.
+    every method may be called from any thread, and by its name under /control. A clock that is
+    given is shared, and no `reset` puts it back.
     """
 
     def __init__(self, port: int = 0, clock: Clock | None = None, **settings: object) -> None:
@@ -139,10 +140,13 @@ class Conformance:
         return self._authority.answer(request)
 
     def _steer(self, request: Request) -> Answer:
+        if request.method == "OPTIONS":
+            return control.open_to_pages(Answer(204))
         if request.path == "/elsewhere":
             with self._authority.lock:
-                return resource.elsewhere(self._authority.state, request)
-        return control.respond({name: getattr(self, name) for name in OPERATIONS}, request)
+                return control.open_to_pages(resource.elsewhere(self._authority.state, request))
+        operations = {name: getattr(self, name) for name in OPERATIONS}
+        return control.open_to_pages(control.respond(operations, request))
 
 
 OPERATIONS = (

@@ -14,23 +14,21 @@ def respond(operations: Mapping[str, Operation], request: Request) -> Answer:
     """400 says what is wrong with the call; GET is enough for what takes no arguments."""
     name = request.path.removeprefix("/control/")
     operation = operations.get(name)
-    if request.method == "OPTIONS":
-        return _open(Answer(204))
     if operation is None:
-        return _open(json_answer({"error": f"no such operation: {name}"}, 404))
+        return json_answer({"error": f"no such operation: {name}"}, 404)
     try:
         arguments = json.loads(request.body or b"{}")
         inspect.signature(operation).bind(**arguments)
     except (ValueError, TypeError) as error:
-        return _open(json_answer({"error": str(error)}, 400))
+        return json_answer({"error": str(error)}, 400)
     try:
         told = operation(**arguments)
     except ValueError as error:
-        return _open(json_answer({"error": str(error)}, 400))
-    return _open(json_answer({} if told is None else told))
+        return json_answer({"error": str(error)}, 400)
+    return json_answer({} if told is None else told)
 
 
-def _open(answer: Answer) -> Answer:
-    """Test pages of any origin may steer the server."""
-    cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "Content-Type"}
+def open_to_pages(answer: Answer) -> Answer:
+    """Test pages of any origin may steer the server, and be led to it."""
+    cors = dict.fromkeys(("Access-Control-Allow-Origin", "Access-Control-Allow-Headers"), "*")
     return replace(answer, headers={**answer.headers, **cors})

@@ -44,6 +44,9 @@ class Fault:
         if self.do not in KINDS:
             raise ValueError(f"no such fault: {self.do}")
         self.on = Target(self.on)
+        for name in ("nth", "times", "ms", "retry_after", "size", "status"):
+            if not isinstance(getattr(self, name), int | float | None):
+                raise ValueError(f"{name} is a number")  # noqa: TRY004  # it came from a caller's JSON
         if self.commit is None:
             self.commit = KINDS[self.do].commits
         if self.ms is None:

@@ -34,6 +34,7 @@ def test_every_operation_can_be_called_from_another_process(server, ana):
         ("close", {}, 404),
         ("fault", {}, 400),
         ("fault", {"do": "nonsense"}, 400),
+        ("fault", {"do": "429", "retry_after": "soon"}, 400),
         ("configure", {"nonsense": 1}, 400),
         ("configure", {"access": "long"}, 400),
         ("configure", {"mode": "nonsense"}, 400),
@@ -52,6 +53,14 @@ def test_what_is_no_object_is_refused(server):
     connection = connect(server.control_url)
     assert send(connection, "POST", "/control/fault", "[1]").status == 400
     assert send(connection, "POST", "/control/fault", "{").status == 400
+    connection.close()
+
+
+def test_a_page_of_any_origin_may_steer(server):
+    connection = connect(server.control_url)
+    allowed = send(connection, "OPTIONS", "/control/log", Origin="http://127.0.0.1:5173")
+    assert (allowed.status, allowed.headers["Access-Control-Allow-Origin"]) == (204, "*")
+    assert send(connection, "GET", "/control/log").json["counts"]["sign_ins"] == 0
     connection.close()
 
 

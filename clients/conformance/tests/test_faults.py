@@ -86,6 +86,7 @@ def test_retry_after_in_seconds(server, ana, fault):
 
 
 def test_retry_after_as_a_date_of_the_servers_clock(server, ana):
+    server.configure(date_skew=3600)
     server.fault("429", retry_after=120, as_date=True)
     headers = ana.refresh().headers
     said, asked = (parsedate_to_datetime(headers[name]) for name in ("Date", "Retry-After"))
