@@ -50,6 +50,10 @@ def _additional(asked, value, schema, root, where):
     ]
 
 
+def _names(asked, value, _schema, root, where):
+    return [fault for name in value for fault in faults(asked, name, root, f"{where}.{name}")]
+
+
 def _required(asked, value, _schema, _root, where):
     return [f"{where} lacks {name}" for name in asked if name not in value]
 
@@ -83,6 +87,7 @@ CHECKS = {
     "$ref": _ref,
     "properties": _properties,
     "additionalProperties": _additional,
+    "propertyNames": _names,
     "required": _required,
     "items": _items,
     "oneOf": _one_of,
