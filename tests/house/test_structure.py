@@ -7,7 +7,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "app").rglob("*.py"))
-CLIENTS = sorted((ROOT / "clients" / "python").rglob("*.py"))
+CLIENTS = [
+    *sorted((ROOT / "clients" / "conformance").rglob("*.py")),
+    *sorted((ROOT / "clients" / "python").rglob("*.py")),
+]
 EVERYTHING = [
     *SOURCES,
     *CLIENTS,
