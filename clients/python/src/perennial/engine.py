@@ -69,11 +69,13 @@ class Engine:
         with self._mutex:
             refused = rejected if rejected is not None and self._is_held(rejected) else None
             ready, wanted = self._usable() if refused is None else (None, True)
+            self.book.notice()
             flight = self._flight
             if refused is not None:
                 self._spend(flight, refused)
             if flight is None and (ready is None or (wanted and self._may_try())):
                 self._flight = flight = started = Flight()
+                self._woken.clear()
             if flight is not None and ready is None:
                 self._board(flight, patience, refused)
             found = ready or flight
@@ -194,9 +196,9 @@ class Engine:
             if flight.waiters == 0 or too_late:
                 self._flight = None
                 return False
-            self._woken.clear()
         self._clock.pause(pause, self._woken)
         with self._mutex:
+            self._woken.clear()
             if flight.waiters == 0:
                 self._flight = None
             return flight.waiters > 0

@@ -167,7 +167,7 @@ def refused(record: Record, reason: str) -> Steps[Outcome]:
             yield Pause(pause)
         there = yield from _read()
         if there is not None and there.newer_than(record):
-            return Current(there, "sibling") if there.active else Over(there)
+            break
     return (yield from _end(record, reason))
 
 

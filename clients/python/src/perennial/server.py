@@ -99,17 +99,17 @@ class Server:
         return answers.read(response, asked_at=asked_at)
 
     def revoke(self, token: str | None) -> bool:
-        """Whether the server knows now that this refresh token is over (RFC 7009). A server without
-        an endpoint for that is never going to know more.
+        """Whether the server knows now that this refresh token is over (RFC 7009), as far as it is
+        ever going to: it may have no endpoint for that, or refuse to hear of it.
         """
         try:
             url = self.endpoints().revocation
             if url is None or token is None:
                 return True
-            form = {"token": token, "token_type_hint": "refresh_token"}
-            return self._post(url, form, {}).status < 500  # noqa: PLR2004  # its own faults
+            answer = self._post(url, {"token": token, "token_type_hint": "refresh_token"}, {})
         except (SessionError, TransportError):
             return False
+        return answer.media_type != "text/html" and answer.status in {200, 400, 401}
 
     def ask(self, url: str, form: Mapping[str, str]) -> Response:
         """Another endpoint, with the client's authentication. `Unreachable` without an answer."""

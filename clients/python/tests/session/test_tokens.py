@@ -173,5 +173,6 @@ def test_a_server_that_asks_to_wait_is_left_alone(party):
         with pytest.raises(ServerBusyError):
             session.token(timeout=5)
     assert len(party.server.refreshes) == 1
+    assert party.clock.pauses == [], "nobody is kept who cannot be served in time"
     party.clock.advance(60)
     assert session.token() == "a1"

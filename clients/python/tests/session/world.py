@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import deque
 from urllib.parse import parse_qs
 
@@ -41,9 +42,7 @@ class Clock(SystemClock):
         self._wall += seconds
 
     def pause(self, seconds, until):
-        if seconds <= SHORT:
-            return
-        due = self._monotonic + seconds
+        due = self._monotonic + (seconds if seconds > SHORT else 0)
         with self.moved:
             self.pauses.append(seconds)
             self.moved.notify_all()
@@ -74,8 +73,12 @@ class Server:
         self.mutex = threading.Lock()
         self.gate = threading.Event()
         self.gate.set()
+        self.away = False
+        self.ends_at = START + 30 * 86_400
 
     def __call__(self, request):
+        if self.away:
+            raise TransportError("no route", reached=False)
         path = request.url.removeprefix(ISSUER)
         if path.startswith("/.well-known"):
             return answer(self.metadata)
@@ -97,7 +100,7 @@ class Server:
             if self.ended is not None:
                 return answer({"error": "invalid_grant", "reason": self.ended}, 400)
             presented = int(form["refresh_token"].removeprefix("r"))
-            if presented == self.generation:
+            if not self.rotates or presented == self.generation:
                 self.generation += 1
             elif presented + 1 != self.generation:
                 self.ended = "session_reused"
@@ -109,9 +112,9 @@ class Server:
             "access_token": f"a{self.generation}",
             "token_type": "Bearer",
             "expires_in": self.lifetime,
-            "refresh_token": f"r{self.generation}" if self.rotates else "r0",
+            "refresh_token": f"r{self.generation}" if self.rotates or not self.forms[1:] else None,
             "refresh_token_timeout": 86_400,
-            "authorization_expires_in": 30 * 86_400,
+            "authorization_expires_in": self.ends_at - self.clock.wall(),
         }
         return {name: value for name, value in said.items() if value is not None}
 
@@ -162,3 +165,10 @@ class Party:
         """When no refresh is on its way."""
         session.close()
         return session
+
+
+def until(condition):
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() < began + SECONDS
+        time.sleep(0.001)
