@@ -138,6 +138,7 @@ def test_nothing_is_announced_that_is_not_there(site):
         "scopes_supported",
         "grant_types_supported",
         "refresh_token_expiration_types_supported",
+        "refresh_token_replay_supported",
         "revocation_endpoint",
         "revocation_endpoint_auth_methods_supported",
         "introspection_endpoint",
@@ -162,3 +163,9 @@ def test_nothing_is_announced_that_is_not_there(site):
 def test_the_kinds_of_expiry_are_announced(site):
     kinds = document(site)["refresh_token_expiration_types_supported"]
     assert set(kinds) == {"authorization", "token_timeout"}
+
+
+@pytest.mark.parametrize(("grace", "repeats"), [(10, True), (0, None)])
+def test_clients_are_told_whether_a_lost_refresh_may_be_repeated(make_site, grace, repeats):
+    said = document(make_site(reuse_grace=grace))
+    assert said.get("refresh_token_replay_supported") is repeats

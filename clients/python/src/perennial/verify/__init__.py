@@ -1,6 +1,7 @@
 """Verify access tokens in a resource server: `Verifier`, or `AsyncVerifier` under asyncio."""
 
-from perennial.transport import Request, Response, Transport, TransportError, UrllibTransport
+from perennial.messages import Request, Response, Transport, TransportError
+from perennial.transport import UrllibTransport
 from perennial.verify.access_token import AccessToken
 from perennial.verify.errors import (
     InsufficientScope,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from perennial.transport import Response, TransportError
+from perennial.messages import Response, TransportError
 from perennial.verify.errors import Unavailable, VerifyError
 from perennial.verify.flight import Flight, Spawn
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote_plus, urlencode
 
-from perennial.transport import Request, TransportError, safe_url
+from perennial.messages import Request, TransportError, safe_url
 from perennial.verify import strict
 from perennial.verify.access_token import AccessToken
 from perennial.verify.document import LOG, Steps, cause

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from perennial.transport import Request, Response, Transport, safe_url
+from perennial.messages import Request, Response, Transport, safe_url
 from perennial.verify import keys, strict
 from perennial.verify.document import Copy, Document, Keeping, Steps
 from perennial.verify.drive import blocking

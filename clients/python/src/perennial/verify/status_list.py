@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from perennial.transport import Response, safe_url
+from perennial.messages import Response, safe_url
 from perennial.verify import compact, strict
 from perennial.verify.access_token import AccessToken
 from perennial.verify.compact import seconds

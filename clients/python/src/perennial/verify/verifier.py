@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from perennial.transport import Transport, UrllibTransport
+from perennial.messages import Transport
+from perennial.transport import UrllibTransport
 from perennial.verify import compact
 from perennial.verify.access_token import AccessToken, Expected
 from perennial.verify.document import Steps

@@ -1,0 +1,68 @@
+"""Carries out the steps of a flow, with a store and a server."""
+
+import os
+from collections.abc import Callable
+from threading import Event
+from typing import Any, TypeVar
+
+from perennial import flow
+from perennial.clock import Clock
+from perennial.errors import StorageError
+from perennial.flow import Pause, Read, Send, Step, Steps, Swap
+from perennial.record import Record, read
+from perennial.server import Server
+from perennial.store import Store
+
+T = TypeVar("T")
+PATIENCE = 10.0
+"""How many seconds a refresh waits for the store's lock: longer than any request may take."""
+
+
+class Driver:
+    def __init__(self, store: Store, server: Server, clock: Clock) -> None:
+        self.store, self.server, self._clock = store, server, clock
+        self._never = Event()
+
+    def run(self, steps: Steps[T]) -> T:
+        """Drive them to their end. `StorageError` goes to the step that met it."""
+        try:
+            step = next(steps)
+            while True:
+                step = self._advance(steps, step)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+    def _advance(self, steps: Steps[T], step: Step) -> Step:
+        try:
+            done = self._do(step)
+        except StorageError as error:
+            return steps.throw(error)
+        return steps.send(done)
+
+    def refresh(self, known: Record | None, due: Callable[[Record], bool]) -> flow.Outcome | None:
+        """One attempt; None when the lock was not to be had and going without it is not safe."""
+        seen = self.run(flow.glance(known, due))
+        if seen is not None:
+            return seen
+        with self.store.lock(PATIENCE) as locked:
+            if locked or self.server.endpoints().replays:
+                return self.run(flow.refresh(known, due, new_key))
+        return self.run(flow.glance(known, due))
+
+    def _do(self, step: Step) -> Any:  # noqa: ANN401  # each step has an answer of its own
+        match step:
+            case Read():
+                kept = self.store.read()
+                return None if kept is None else read(kept)
+            case Swap(expected, record):
+                return self.store.swap(expected, record.kept())
+            case Send(record):
+                form = {"grant_type": "refresh_token", "refresh_token": record.refresh_token or ""}
+                return self.server.grant(form, key=record.intent)
+            case Pause(seconds):
+                return self._clock.pause(seconds, self._never)
+
+
+def new_key() -> str:
+    return os.urandom(24).hex()
