@@ -14,7 +14,7 @@ import pytest
 
 from clients.python.tests.stores.processes import Pipe, ended, forked
 from perennial.errors import StorageError
-from perennial.stores import locks
+from perennial.stores import disk, locks
 from perennial.stores.locks import FileLock
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
@@ -172,6 +172,41 @@ def test_threads_keep_out_each_other_where_locks_belong_to_processes(file, monke
         assert first
         assert not is_free(file, 0.01)
     assert is_free(file)
+
+
+def test_a_fork_between_opening_a_lock_and_remembering_it_waits(file, monkeypatch):
+    opened = disk.open_lasting
+    statuses = []
+
+    def fork_meanwhile(path):
+        monkeypatch.setattr(disk, "open_lasting", opened)
+        number = opened(path)
+
+        def is_open():
+            try:
+                os.fstat(number)
+            except OSError:
+                os._exit(7)
+
+        forking = threading.Thread(target=lambda: statuses.append(ended(forked(is_open))))
+        forking.start()
+        forking.join(0.2)
+        threads.append(forking)
+        return number
+
+    threads = []
+    monkeypatch.setattr(disk, "open_lasting", fork_meanwhile)
+    with FileLock(file).hold(0) as held:
+        assert held
+        threads[0].join(30)
+    assert statuses == [7]
+
+
+def test_who_goes_on_without_the_lock_is_in_nobodys_way(file, holder, killed):
+    with FileLock(file).hold(0) as held:
+        assert not held
+        killed()
+        assert is_free(file)
 
 
 def test_waiting_pauses_between_5_and_50_milliseconds_and_never_too_long(file, holder):

@@ -3,6 +3,10 @@
 import os
 import resource
 import sqlite3
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -187,19 +191,35 @@ def test_a_commit_is_synced_with_its_directory(store):
         assert connection.execute("PRAGMA synchronous").fetchone() == (3,)
 
 
+def test_a_fork_waits_for_the_transactions_of_other_threads(store):
+    """SQLite remembers the locks of its process; a child would inherit what it remembers."""
+    store.swap(0, FIRST)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow():
+        with store._transaction():
+            inside.set()
+            assert go_on.wait(30)
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(slow)
+        assert inside.wait(30)
+        threading.Timer(0.2, go_on.set).start()
+        child = forked(lambda: os._exit(not store.swap(1, SECOND)))
+        done.result(30)
+    assert ended(child) == 0
+    assert same(store.read(), SECOND)
+
+
 def test_looking_at_the_file_does_not_end_the_locks_of_others_on_it(store, path):
     store.swap(0, FIRST)
-
-    def competes():
-        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                os._exit(7)
-
+    begin = "import sqlite3, sys; sqlite3.connect(sys.argv[1], 0).execute('BEGIN IMMEDIATE')"
     with store._transaction():
-        store.read()
-        assert ended(forked(competes)) == 7
+        assert store.read()
+        another = subprocess.run(
+            [sys.executable, "-c", begin, path], check=False, capture_output=True, text=True
+        )
+    assert "database is locked" in another.stderr
 
 
 def test_a_file_in_place_of_the_directory_is_a_storage_error(store, path):

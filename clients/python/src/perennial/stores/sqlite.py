@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from urllib.parse import quote
@@ -35,12 +37,24 @@ UPDATE perennial_sessions SET name = name || '.unreadable-' || (
 """
 
 
+# Held while a connection is open, and by who forks: SQLite keeps the locks of a process in memory
+# too, and a child that inherits them would believe for ever that it has them.
+_CONNECTED = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_CONNECTED.acquire,
+        after_in_parent=_CONNECTED.release,
+        after_in_child=_CONNECTED.release,
+    )
+
+
 class _Unreadable(Exception):  # noqa: N818  # nothing that a caller sees
     """The row holds no session, and nothing a later version of this program wrote."""
 
 
 class SqliteStore:
-    """Each operation has a connection of its own, so that neither threads nor forks share one.
+    """Each operation has a connection of its own, so that neither threads nor forks share one; a
+    process has one at a time, and forks between them.
 
     The file is private to its owner, and should hold nothing else: one that SQLite cannot read is
     renamed to `.unreadable-1`, `-2` and so on. Beside it: `.<name>.lock`, held to refresh, and
@@ -100,9 +114,12 @@ class SqliteStore:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         url = f"file:{quote(self._path)}?mode=rw"  # SQLite would create a file that others can read
-        with closing(
-            sqlite3.connect(url, uri=True, timeout=PATIENCE, isolation_level=None)
-        ) as connection:
+        with (
+            _CONNECTED,
+            closing(
+                sqlite3.connect(url, uri=True, timeout=PATIENCE, isolation_level=None)
+            ) as connection,
+        ):
             yield connection
 
     @contextmanager
