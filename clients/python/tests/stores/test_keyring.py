@@ -105,8 +105,10 @@ def test_a_locked_keyring_is_a_storage_error_and_never_no_session(store, ring):
     store.swap(0, FIRST)
     ring.locked = True
     for operation in (store.read, lambda: store.swap(1, SECOND)):
+        ring.seen.clear()
         with pytest.raises(StorageError, match="KeyringLocked"):
             operation()
+        assert ring.seen == ["get"], "a person is asked more than once"
     ring.locked = False
     assert same(store.read(), FIRST)
     assert ring.tokens() == ["r1"]

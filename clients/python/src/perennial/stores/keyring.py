@@ -60,9 +60,11 @@ class KeyringStore:
         if expected != (there.version if there else 0):
             return False
         _rest, former, old = _split(there) if there else ({}, None, [])
-        old = self._delete(old)
-        if token is not None and former is not None and self._get(former) == token:
-            return self._name(expected, new.version, document, former, old)
+        if token is not None:
+            # First, because a locked keyring may ask its person to open it: once is enough.
+            if former is not None and self._get(former) == token:
+                return self._name(expected, new.version, document, former, old)
+            old = self._delete(old)
         if former is not None:
             old.append(former)
         added = None if token is None else self._add(token)
