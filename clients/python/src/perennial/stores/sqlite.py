@@ -22,7 +22,7 @@ PATIENCE = 5.0
 # EXTRA is FULL, and the journal's end survives a loss of power too: a journal that comes back would
 # undo what was committed.
 _DURABLE = "PRAGMA synchronous = EXTRA"
-_IS_THERE = "SELECT 1 FROM sqlite_schema WHERE name = 'perennial_sessions'"
+_IS_THERE = "SELECT 1 FROM sqlite_master WHERE name = 'perennial_sessions'"
 _CREATE = """
 CREATE TABLE IF NOT EXISTS perennial_sessions (
     name TEXT PRIMARY KEY, format INTEGER NOT NULL, version INTEGER NOT NULL, document TEXT NOT NULL
@@ -30,12 +30,8 @@ CREATE TABLE IF NOT EXISTS perennial_sessions (
 """
 _READ = "SELECT format, version, document FROM perennial_sessions WHERE name = ?"
 _WRITE = "INSERT OR REPLACE INTO perennial_sessions VALUES (?, ?, ?, ?)"
-_PUT_ASIDE = """
-UPDATE perennial_sessions SET name = name || '.unreadable-' || (
-    SELECT count(*) + 1 FROM perennial_sessions WHERE name GLOB ? || '.unreadable-*'
-) WHERE name = ?
-"""
-
+_EXISTS = "SELECT 1 FROM perennial_sessions WHERE name = ?"
+_RENAME = "UPDATE perennial_sessions SET name = ? WHERE name = ?"
 
 # Held while a connection is open, and by who forks: SQLite keeps the locks of a process in memory
 # too, and a child that inherits them would believe for ever that it has them.
@@ -120,6 +116,7 @@ class SqliteStore:
                 sqlite3.connect(url, uri=True, timeout=PATIENCE, isolation_level=None)
             ) as connection,
         ):
+            connection.text_factory = bytes  # what is no UTF-8 would be quoted in an error
             yield connection
 
     @contextmanager
@@ -167,7 +164,7 @@ class SqliteStore:
             if not _says_damage(error):
                 raise
             return True
-        return bool(found != "ok")
+        return bool(found != b"ok")
 
 
 def _says_damage(error: sqlite3.DatabaseError) -> bool:
@@ -186,25 +183,24 @@ def _load_or_put_aside(connection: sqlite3.Connection, name: str) -> Kept | None
     try:
         return _load(connection, name)
     except _Unreadable:
-        connection.execute(_PUT_ASIDE, (name, name))
+        number = 1
+        while connection.execute(_EXISTS, (aside := f"{name}.unreadable-{number}",)).fetchone():
+            number += 1
+        connection.execute(_RENAME, (aside, name))
         return None
 
 
 def _understood(written_as: object, version: object, document: object) -> Kept:
     if isinstance(written_as, int) and written_as > FORMAT:
         raise StorageError("a later version wrote this session; upgrade perennial-client")
-    match written_as, version, document:
-        case 1, int(number), str(text) if number > 0 and _is_json(text):
-            return Kept(number, text)
-    raise _Unreadable
-
-
-def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        match version, document:
+            case int(number), bytes(text) if number > 0 and written_as == FORMAT:
+                json.loads(text)
+                return Kept(number, text.decode())
     except (ValueError, RecursionError):
-        return False
-    return True
+        pass
+    raise _Unreadable
 
 
 def _file_name(name: str) -> str:
