@@ -4,9 +4,11 @@ import json
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager
 from urllib.parse import parse_qs
 
 from perennial.clock import SystemClock
+from perennial.errors import StorageError
 from perennial.messages import Response, TransportError
 from perennial.session import Session
 from perennial.stores.memory import MemoryStore
@@ -172,3 +174,28 @@ def until(condition):
     while not condition():
         assert time.monotonic() < began + SECONDS
         time.sleep(0.001)
+
+
+class Failing:
+    """A store whose parts stop working when they are named in `broken`."""
+
+    def __init__(self, store):
+        self._store, self.broken = store, set()
+
+    def _try(self, part):
+        if part in self.broken:
+            raise StorageError(f"cannot {part}")
+
+    def read(self):
+        self._try("read")
+        return self._store.read()
+
+    def swap(self, expected, new):
+        self._try("swap")
+        return self._store.swap(expected, new)
+
+    @contextmanager
+    def lock(self, timeout):
+        self._try("lock")
+        with self._store.lock(timeout) as held:
+            yield held

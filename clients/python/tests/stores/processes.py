@@ -1,0 +1,38 @@
+"""Children that do as they are told, and how they end."""
+
+import os
+import sys
+import traceback
+
+
+def forked(work):
+    """The process of a child that does `work`."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException:  # noqa: BLE001  # nothing of the child's may reach pytest
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+        os._exit(0)
+    return child
+
+
+def ended(child):
+    """Its exit status; negative: the signal that ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+class Pipe:
+    """One byte says that a process is so far, or lets it go on."""
+
+    def __init__(self):
+        self.end, self.start = os.pipe()
+
+    def say(self):
+        os.write(self.start, b".")
+
+    def wait(self):
+        os.close(self.start)  # so that a process that died is not waited for
+        assert os.read(self.end, 1), "the other side ended"

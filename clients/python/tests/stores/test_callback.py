@@ -1,0 +1,79 @@
+"""A store whose functions are an application's."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from clients.python.tests.stores.backends import Row
+from clients.python.tests.stores.documents import kept
+from perennial.errors import StorageError
+from perennial.stores import CallbackStore
+
+SECRET = "parameters: ('secret')"
+
+
+def broken(*arguments):
+    raise RuntimeError(SECRET)
+
+
+@contextmanager
+def broken_at_the_end(timeout):
+    yield True
+    raise RuntimeError(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("named", "use"),
+    [
+        ("read", lambda store: store.read()),
+        ("swap", lambda store: store.swap(0, kept(1))),
+        ("lock", lambda store: store.lock(0).__enter__()),
+    ],
+)
+def test_what_a_function_raises_is_a_storage_error_without_its_words(named, use):
+    functions = {"read": broken, "swap": broken, "lock": broken}
+    with pytest.raises(
+        StorageError, match=f"`{named}` of the store failed: RuntimeError"
+    ) as caught:
+        use(CallbackStore(**functions))
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_a_lock_that_cannot_be_given_back_is_a_storage_error():
+    row = Row()
+    store = CallbackStore(read=row.read, swap=row.swap, lock=broken_at_the_end)
+    with pytest.raises(StorageError), store.lock(0) as held:
+        assert held
+
+
+def test_a_storage_error_of_a_function_is_handed_on():
+    def unreadable():
+        raise StorageError("the database is away")
+
+    with pytest.raises(StorageError, match="the database is away"):
+        CallbackStore(read=unreadable, swap=broken).read()
+
+
+def test_what_fails_under_the_lock_reaches_the_lock_and_the_caller_as_it_is():
+    seen = []
+
+    @contextmanager
+    def lock(timeout):
+        try:
+            yield True
+        except ZeroDivisionError as error:
+            seen.append(error)
+            raise
+
+    row = Row()
+    store = CallbackStore(read=row.read, swap=row.swap, lock=lock)
+    with pytest.raises(ZeroDivisionError), store.lock(0):
+        raise ZeroDivisionError
+    assert len(seen) == 1
+
+
+def test_without_a_lock_nobody_ever_has_it():
+    row = Row()
+    with CallbackStore(read=row.read, swap=row.swap).lock(10) as held:
+        assert held is False
