@@ -26,7 +26,7 @@ class Trouble:
             return self.wait
         if attempt == 1 and self.reached and replays:
             return 0.0
-        return _jitter() * min(LONGEST, SHORTEST * 2 ** min(attempt, 10))
+        return _jitter() * min(LONGEST, SHORTEST * 2.0 ** min(attempt, 10))
 
 
 def _jitter() -> float:
