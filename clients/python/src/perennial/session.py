@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from perennial import answers
 from perennial.answers import Refused, Unsettled
@@ -20,7 +19,7 @@ from perennial.errors import ConfigError, ProtocolError, SignInError
 from perennial.events import Bell, Listener
 from perennial.flight import Flight
 from perennial.lifetimes import SKEW, Held
-from perennial.messages import Request, Response, Transport, safe_url
+from perennial.messages import Request, Response, Transport, origin, safe_url
 from perennial.reauth import Answer
 from perennial.record import Granted, Record
 from perennial.server import Client, Endpoints, Server
@@ -88,7 +87,7 @@ class Session:
     ) -> None:
         self.scope = scope
         self._patience, self._timeout = patience, timeout
-        self._origins = frozenset(_origin(each) for each in allowed_origins)
+        self._origins = frozenset(origin(each) for each in allowed_origins)
         self.clock = clock or SystemClock()
         self.server = Server(
             issuer,
@@ -171,7 +170,7 @@ class Session:
             safe_url(url)
         except ValueError as error:
             raise ConfigError(f"an access token is not sent there: {error}") from None
-        return not self._origins or _origin(url) in self._origins
+        return not self._origins or origin(url) in self._origins
 
     # --- signing in and out -----------------------------------------------------------------------
 
@@ -269,13 +268,6 @@ def _lease(held: Held) -> Lease:
 def _ask(reauthenticator: Reauthenticator, session: "weakref.ref[Session]", reason: str) -> Answer:
     asking = session()
     return "unavailable" if asking is None else reauthenticator(reason, asking)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """RFC 6454 §4."""
-    parts = urlsplit(url)
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname, parts.port or usual
 
 
 def _not_below_zero(seconds: float | None) -> float | None:
