@@ -212,6 +212,13 @@ class Session:
         """
         return self._engine.sign_out(revoke=revoke)
 
+    def restore(self) -> State:
+        """Look into the store, for what to show at a launch; nothing is asked of the server but what
+        an unfinished sign-out owes it. `StorageError`: nobody knows yet.
+        """
+        self._engine.restore()
+        return self.state
+
     # --- what there is to know --------------------------------------------------------------------
 
     @property
@@ -223,6 +230,12 @@ class Session:
         """Why the session is over; None while it is not."""
         record = self._engine.book.record
         return None if record is None else record.reason
+
+    @property
+    def granted_scope(self) -> str | None:
+        """What the server said that the tokens are for; None where it did not."""
+        record = self._engine.book.record
+        return None if record is None else record.scope
 
     @property
     def times(self) -> Times | None:
