@@ -7,9 +7,11 @@ import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from perennial import answers
+from perennial.answers import Answer as Answered
 from perennial.answers import Refused, Unsettled
 from perennial.book import State
 from perennial.clock import Clock, SystemClock
@@ -28,6 +30,9 @@ from perennial.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from perennial.code_flow import Pending
+    from perennial.device_flow import DeviceCode
 
 Reauthenticator = Callable[[str, "Session"], Answer]
 _ENGINES: "weakref.WeakSet[Engine]" = weakref.WeakSet()
@@ -198,7 +203,51 @@ class Session:
     def sign_in_with_grant(self, form: Mapping[str, str]) -> None:
         """Any grant of RFC 6749 §4: its parameters without the client's own."""
         asked = {**form, "scope": self.scope} if self.scope and "code" not in form else form
-        answer = self.server.grant(asked)
+        self._begin(self.server.grant(asked))
+
+    def authorization_request(
+        self, redirect_uri: str, *, prompt: str | None = None, login_hint: str | None = None
+    ) -> "tuple[str, Pending]":
+        """Where to send a browser, and what `finish_sign_in` needs when it comes back."""
+        from perennial import code_flow  # noqa: PLC0415  # each sign-in is imported when it is used
+
+        wishes = {"scope": self.scope, "prompt": prompt, "login_hint": login_hint}
+        return code_flow.begin(self.server, redirect_uri, wishes)
+
+    def finish_sign_in(self, pending: "Pending", callback_url: str) -> None:
+        """`callback_url` is where the browser came back to, with its query. `SignInError` when it
+        answers another request or comes from another server, too.
+        """
+        from perennial import code_flow  # noqa: PLC0415  # as above
+
+        self._begin(self.server.grant(code_flow.finish(self.server, pending, callback_url)))
+
+    def sign_in_with_browser(
+        self,
+        *,
+        open: Callable[[str], object] | None = None,  # noqa: A002  # what is done with the URL
+        timeout: float = 300.0,
+        prompt: str | None = None,
+        login_hint: str | None = None,
+    ) -> None:
+        """RFC 8252: the answer comes to `http://127.0.0.1:<any port>/cb`, in at most so many seconds.
+        `open` shows the URL, and answers False when it cannot.
+        """
+        from perennial import browser  # noqa: PLC0415  # as above
+
+        browser.sign_in(self, open, timeout, {"prompt": prompt, "login_hint": login_hint})
+
+    def sign_in_with_device(
+        self, show: "Callable[[DeviceCode], object]", *, cancelled: Event | None = None
+    ) -> None:
+        """RFC 8628: `show` is given the code for the person to type elsewhere."""
+        from perennial import device_flow  # noqa: PLC0415  # as above
+
+        self._begin(
+            device_flow.sign_in(self.server, self.clock, self.scope, show, cancelled or Event())
+        )
+
+    def _begin(self, answer: Answered) -> None:
         if isinstance(answer, Unsettled):
             raise answer.error
         if isinstance(answer, Refused):
