@@ -5,6 +5,8 @@ import sys
 from importlib.metadata import requires
 from importlib.resources import files
 
+import pytest
+
 IMPORTED = "import sys, {0}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
 
 
@@ -25,3 +27,30 @@ def test_verifying_needs_no_framework():
 
 def test_the_package_has_types():
     assert files("perennial").joinpath("py.typed").is_file()
+
+
+def test_every_name_is_there_when_it_is_asked_for():
+    import perennial
+    from perennial import FileStore, Session  # the README's own line
+
+    assert Session.__name__ == "Session"
+    assert FileStore.__name__ == "FileStore"
+    for name in set(perennial.__all__) - {"KeyringStore"}:
+        assert getattr(perennial, name).__name__ == name
+    with pytest.raises(AttributeError, match="Nonsense"):
+        perennial.Nonsense  # noqa: B018  # it is looked up
+
+
+def test_importing_the_package_is_cheap():
+    def loaded(module):
+        return {name for name in imported_with(module) if not name.startswith("_")}
+
+    dear = {"asyncio", "http", "urllib", "email", "ssl", "socket", "webbrowser", "argparse"}
+    assert {"perennial"} == loaded("perennial") - loaded("sys, importlib, typing")
+    assert dear & loaded("perennial.session") <= {"urllib"}
+
+
+def test_an_adapter_needs_its_own_library_only():
+    libraries = {"httpx", "httpx2", "requests", "keyring", "joserfc"}
+    for each in "httpx", "httpx2", "requests", "urllib":
+        assert libraries & imported_with(f"perennial.{each}") <= {each}
