@@ -214,3 +214,23 @@ def test_another_device_that_does_not_brings_the_next_one_on():
     party, session = over(prompts.device(lambda _: None), Step("ok"))
     party.server.polls.append(answer({"error": "access_denied"}, 400))
     assert session.token() == "a0"
+
+
+@pytest.mark.parametrize(
+    ("said", "answered"),
+    [
+        (WRONG, "declined"),
+        (answer({"error": "unauthorized_client"}, 400), "unavailable"),
+        (TransportError("no route", reached=False), "unavailable"),
+        (answer(b"<html>", 502), "unavailable"),
+    ],
+)
+def test_no_is_told_from_not_now(said, answered):
+    party = Party()
+    party.server.plan.append(said)
+    ask = prompts.password_prompt(lambda: "alice", lambda: "wrong", attempts=1)
+    assert ask("session_idle", party.session()) == answered
+
+
+def test_an_end_of_file_is_a_no():
+    assert prompts.password_prompt(end_of_file, end_of_file)("", Party().session()) == "declined"
