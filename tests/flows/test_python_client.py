@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from clients.python.tests.api import Api
-from perennial import Session, SignInError, State
+from perennial import Pending, Session, SignInError, State
 from perennial.cli import Outside, main
 from perennial.clock import SystemClock
 from tests.flows.enrolment import enrol
@@ -97,6 +97,22 @@ def test_a_sign_in_with_the_browser(account, session):
     assert session.times.session_left > 0
     assert session.logout()
     assert session.state is State.SIGNED_OUT
+
+
+def test_an_application_on_a_server(server):
+    account = enrol(server, grants=GRANTS[:2], redirect_uris=("https://app.example.com/cb",))
+    session = Session(
+        issuer=account.url,
+        client_id=account.client_id,
+        client_secret=account.client_secret,
+        scope="read",
+    )
+    url, pending = session.authorization_request("https://app.example.com/cb")
+    kept = pending.to_json()
+    with Surfer(account) as person:
+        session.finish_sign_in(Pending.from_json(kept), person.go(url))
+    assert session.renew(session.lease()).access_token
+    assert session.logout()
 
 
 def test_a_person_who_says_no(server):
