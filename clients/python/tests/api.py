@@ -14,6 +14,42 @@ class Asked:
     body: bytes
 
 
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def answer(self):
+        said = self.headers
+        asked = Asked(self.command, self.path, said["Authorization"], said["Cookie"], self.body())
+        status, headers, body = self.server.api.answer(asked)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = answer  # noqa: N815  # the shape of http.server
+
+    def body(self):
+        if self.headers["Transfer-Encoding"] != "chunked":
+            return self.rfile.read(int(self.headers["Content-Length"] or 0))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 200
+
+
 class Api:
     """`routes`: path → what answers instead, by what was asked: (status, headers, body)."""
 
@@ -22,52 +58,15 @@ class Api:
         self.challenge = 'Bearer realm="api", error="invalid_token"'
         self.routes = {}
         self.seen = []
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def answer(self):
-                asked = Asked(
-                    self.command,
-                    self.path,
-                    self.headers["Authorization"],
-                    self.headers["Cookie"],
-                    self.body(),
-                )
-                api.seen.append(asked)
-                status, headers, body = api.routes.get(self.path, api.judge)(asked)
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            do_GET = do_POST = answer  # noqa: N815  # the shape of http.server
-
-            def body(self):
-                if self.headers["Transfer-Encoding"] != "chunked":
-                    return self.rfile.read(int(self.headers["Content-Length"] or 0))
-                parts = []
-                while size := int(self.rfile.readline(), 16):
-                    parts.append(self.rfile.read(size))
-                    self.rfile.readline()
-                self.rfile.readline()
-                return b"".join(parts)
-
-            def log_message(self, *_):
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 200
-
         self._server = Server(("127.0.0.1", 0), Handler)
+        self._server.api = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
+
+    def answer(self, asked):
+        self.seen.append(asked)
+        return self.routes.get(asked.path, self.judge)(asked)
 
     def judge(self, asked):
         good = self.good()

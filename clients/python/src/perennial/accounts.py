@@ -79,8 +79,6 @@ class Accounts:
         told = self.get(account).logout()
         with suppress(FileNotFoundError):
             self.path(account).with_suffix(NAME).unlink()
-        with self._mutex:
-            self._sessions.pop(account, None)
         return told
 
     def path(self, account: Account) -> Path:

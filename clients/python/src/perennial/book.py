@@ -85,13 +85,15 @@ class Book:
     def _use(self, record: Record, source: Source) -> Held:
         before, was = self.record, self.state
         self.held, self.state = self.hold(record), State.ACTIVE
-        if source == "sign_in" or (before is not None and record.epoch > before.epoch):
+        signed_in = source == "sign_in" or (before is not None and record.epoch > before.epoch)
+        if signed_in:
             self._bell.put(events.SignedIn())
         elif was is State.RESTORING:
             self._bell.put(events.Restored())
         elif was is State.OFFLINE:
             self._bell.put(events.Online())
-        if source == "network" or (before is not None and record.newer_than(before)):
+        renewed = source == "network" or (before is not None and record.newer_than(before))
+        if renewed and not signed_in:
             by: Literal["network", "sibling"] = "sibling" if source == "sibling" else "network"
             self._bell.put(events.Refreshed(record.generation, by))
         self.notice()

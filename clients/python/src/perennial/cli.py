@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 OK, REFUSED, USAGE, SIGN_IN, LATER = range(5)
 INTERRUPTED = 130
 LAST = "last.json"
+ABOUT = "Sign in, look at the session, call an API, sign out."
 EPILOG = """Exit codes: 0 done, 1 refused, 2 wrong usage or a wrong client, 3 somebody has to sign in,
 4 try again later."""
 
@@ -51,13 +52,19 @@ class Outside:
 def main(arguments: Sequence[str] | None = None, outside: Outside | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
-        return _Run(asked, outside or Outside()).go()
+        code = _Run(asked, outside or Outside()).go()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough; what is left would be written, and fail, at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     except (SessionError, UsageError, EOFError) as error:
         code, text = _explain(error)
         _say(f"perennial: {text}")
         return code
     except KeyboardInterrupt:
         return INTERRUPTED
+    return code
 
 
 def _explain(error: Exception) -> tuple[int, str]:
@@ -174,7 +181,10 @@ def call(run: _Run) -> int:
         with _send(opener, request, asked.timeout) as answer:
             sys.stdout.flush()
             shutil.copyfileobj(answer, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
             status = answer.status or 0
+    except BrokenPipeError:
+        raise
     except (OSError, HTTPException) as error:
         _say(f"perennial: no answer ({getattr(error, 'reason', error)})")
         return LATER
@@ -275,7 +285,7 @@ def _parser() -> ArgumentParser:
     )
     common.add_argument("--client-id", metavar="ID", help="as at the last sign-in, too")
     common.add_argument("--timeout", metavar="SECONDS", type=float, default=30.0)
-    parser = _Parser(prog="python -m perennial", description=__doc__, epilog=EPILOG)
+    parser = _Parser(prog="python -m perennial", description=ABOUT, epilog=EPILOG)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable[[_Run], int], text: str) -> ArgumentParser:

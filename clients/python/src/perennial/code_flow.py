@@ -59,7 +59,9 @@ def begin(
         raise ConfigError("the server has no authorization endpoint")
     state, verifier = _text(noise(NOISE)), _text(noise(NOISE))
     pending = Pending(server.client.id, redirect_uri, server.issuer, state, verifier)
+    client = {"client_id": server.client.id}
     asked = {
+        **client,
         "response_type": "code",
         "redirect_uri": redirect_uri,
         "state": state,
@@ -68,10 +70,10 @@ def begin(
         **{name: value for name, value in wishes.items() if value is not None},
     }
     if endpoints.pushed_authorization_request is not None:
-        asked = {"request_uri": _push(server, endpoints.pushed_authorization_request, asked)}
-    query = urlencode({"client_id": server.client.id, **asked})
+        uri = _push(server, endpoints.pushed_authorization_request, asked)
+        asked = {**client, "request_uri": uri}
     joint = "&" if urlsplit(endpoints.authorization).query else "?"
-    return f"{endpoints.authorization}{joint}{query}", pending
+    return f"{endpoints.authorization}{joint}{urlencode(asked)}", pending
 
 
 def _push(server: Server, url: str, asked: Mapping[str, str]) -> str:

@@ -284,11 +284,12 @@ class Engine:
         """Through the chain, once for all who wait; nobody is asked while nobody waits."""
         if not isinstance(verdict, ReauthRequired) or not self._chain or not flight.waiters:
             return verdict
+        ended = self.book.record or Record()
         self._bell.ring()
-        flight.latest = float("inf")
+        flight.latest, flight.trouble, flight.asking = float("inf"), verdict, True
         if go_through(self._chain, verdict.reason, lambda: self.book.state is State.ACTIVE):
             return self.book.held or verdict
-        return self._give_up(self.book.record or Record())
+        return self._give_up(ended)
 
     def _give_up(self, ended: Record) -> Verdict:
         """Nobody came back: signed out, for everybody, unless somebody signed in meanwhile."""
@@ -296,7 +297,10 @@ class Engine:
         with suppress(StorageError):
             newest = self._driver.run(flow.replace_by(lambda there: there.given_up(ended)))
         with self._mutex:
-            if newest.active:
+            known = self.book.record
+            if known is not None and known.newer_than(ended):
+                return self.book.take(known, "sibling")
+            if newest.active or newest.reason == "user":
                 return self.book.take(newest, "sibling")
             self.book.sign_out(newest, "server")
         return SignedOut("server")
@@ -356,5 +360,5 @@ class Engine:
         with self._mutex:
             flight = self._flight
             self._woken.set()
-        if flight is not None:
+        if flight is not None and not flight.asking:
             wait([flight.future], 2 * self._driver.server.timeout)

@@ -14,7 +14,8 @@ from perennial.record import Record
 
 class Flight:
     """Detached from its waiters: one that gives up does not end it. `rejected` is the newest
-    record whose access token a resource server has refused.
+    record whose access token a resource server has refused. `asking`: nothing is on its way any
+    more, but a person is being asked to sign in.
     """
 
     def __init__(self) -> None:
@@ -25,6 +26,7 @@ class Flight:
         self.rejected: Record | None = None
         self.trouble: SessionError | None = None
         self.thread: int | None = None
+        self.asking = False
 
     def wait(self, seconds: float) -> Held:
         """The session's new state, or its error; `OfflineError` or what is in the way after so

@@ -92,7 +92,7 @@ class Session:
     ) -> None:
         self.scope = scope
         self._patience, self._timeout = patience, timeout
-        self._origins = frozenset(origin(each) for each in allowed_origins)
+        self._origins = frozenset(_checked(each) for each in allowed_origins)
         self.clock = clock or SystemClock()
         self.server = Server(
             issuer,
@@ -321,6 +321,13 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _checked(url: str) -> tuple[str, str | None, int | None]:
+    try:
+        return origin(safe_url(url))
+    except ValueError as error:
+        raise ConfigError(f"{url!r} is no origin to allow: {error}") from None
 
 
 def _lease(held: Held) -> Lease:

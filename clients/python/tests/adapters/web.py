@@ -7,14 +7,13 @@ import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import ClassVar
 
 import httpx
-import httpx2
 import requests
 
 import perennial.httpx
-import perennial.httpx2
 import perennial.requests
 from perennial.urllib import NotReplayed, SessionHandler
 
@@ -215,11 +214,21 @@ class Urllib:
                 return Got(error.code, error.read(), replayed)
 
 
+def later():
+    """httpx2, which is not for Python 3.10."""
+    if find_spec("httpx2") is None:
+        return []
+    import httpx2
+
+    from perennial.httpx2 import SessionAuth
+
+    return [Httpx(httpx2, SessionAuth), HttpxInLoop(httpx2, SessionAuth)]
+
+
 WEBS = [
     Httpx(httpx, perennial.httpx.SessionAuth),
     HttpxInLoop(httpx, perennial.httpx.SessionAuth),
-    Httpx(httpx2, perennial.httpx2.SessionAuth),
-    HttpxInLoop(httpx2, perennial.httpx2.SessionAuth),
+    *later(),
     Requests(),
     Urllib(),
 ]

@@ -191,6 +191,17 @@ def test_no_answer_of_the_api_is_for_later(signed_in, office):
     office.api.close = lambda: None
 
 
+def test_a_reader_who_has_seen_enough_is_no_trouble(signed_in, office, monkeypatch, capfd):
+    office.api.routes["/long"] = lambda _: (200, {}, b"x" * 1_000_000)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        for command in ["call", f"{office.url}/long"], ["token"]:
+            done = signed_in(*command)
+            assert (done.code, done.err) == (0, "")
+
+
 def test_no_command_tells_a_token_but_the_one_that_is_for_it(signed_in, office, caplog):
     commands = [
         ["session"],

@@ -142,7 +142,9 @@ def test_a_code_is_never_redeemed_twice(session, party):
     assert len(party.server.forms) == 1, "the server would take it for theft"
 
 
-def test_a_server_that_takes_the_request_in_advance_gets_it(session, party):
+@pytest.mark.parametrize("secret", [None, "s3cret"])
+def test_a_server_that_takes_the_request_in_advance_gets_it(party, secret):
+    session = party.session(scope="films:read", client_secret=secret)
     party.server.push()
     url, pending = session.authorization_request(HOME)
     assert query(url) == {"client_id": "app", "request_uri": "urn:r:1"}
