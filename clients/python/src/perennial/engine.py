@@ -102,6 +102,18 @@ class Engine:
         with self._mutex:
             self._quiet_until = self._clock.monotonic()
             self._woken.set()
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Fetch or store what is to be fetched or stored, though nobody waits for it."""
+        with self._mutex:
+            self.book.notice()
+            known = self.book.record is not None and self.book.record.active
+            if self._flight is not None or not (known and self._usable()[1] and self._may_try()):
+                return
+            self._flight = started = Flight()
+            self._woken.clear()
+        take_off(started, lambda: self._fly(started))
 
     def _is_held(self, record: Record) -> bool:
         held = self.book.record
