@@ -4,6 +4,7 @@ import threading
 
 from clients.python.tests.session.world import SECONDS, Failing
 from perennial.book import State
+from perennial.flow import Overtaken, Send, Unstored
 from perennial.record import Record
 from perennial.session import Session
 
@@ -22,6 +23,9 @@ def test_no_secret_is_in_any_repr(party):
             record.kept(),
             session._engine.book.held,
             session.server.client,
+            Overtaken(record, record.refresh_token),
+            Unstored(record, record),
+            Send(record),
             *party.events,
         )
     ]
@@ -44,7 +48,8 @@ def test_a_session_is_made_without_touching_anything():
 
 
 def test_a_record_is_the_same_after_it_was_stored():
-    from perennial.record import read
+    from perennial.flow import Overtaken, Send, Unstored
+from perennial.record import read
 
     made = Record(version=3, epoch=1, to_revoke=("a",), lifetime=1.5)
     assert read(made.kept()) == made
