@@ -48,8 +48,7 @@ def test_a_session_is_made_without_touching_anything():
 
 
 def test_a_record_is_the_same_after_it_was_stored():
-    from perennial.flow import Overtaken, Send, Unstored
-from perennial.record import read
+    from perennial.record import read
 
     made = Record(version=3, epoch=1, to_revoke=("a",), lifetime=1.5)
     assert read(made.kept()) == made
