@@ -49,7 +49,7 @@ def unsent(failure: TransportError) -> Unsettled:
 def read(response: Response, *, asked_at: float) -> Answer:
     """`asked_at`, in UTC epoch seconds, is when the request went out: lifetimes count from there."""
     wait = _retry_after(response, asked_at)
-    said = _object(response)
+    said = object_of(response)
     if response.status == OK:
         return _granted(said, response, asked_at)
     code = said.get("error")
@@ -89,7 +89,8 @@ def _strange(text: str) -> Unsettled:
     return Unsettled(ProtocolError(text))
 
 
-def _object(response: Response) -> dict[str, Any]:
+def object_of(response: Response) -> dict[str, Any]:
+    """Empty when the body is none."""
     try:
         said = json.loads(response.body)
     except (ValueError, RecursionError):

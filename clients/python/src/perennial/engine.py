@@ -84,6 +84,12 @@ class Engine:
         assert found is not None
         return found
 
+    def restore(self) -> None:
+        """Take what the store holds, as it is."""
+        outcome = self._driver.run(flow.glance(self.book.record, lambda _: False))
+        self._take(outcome or Over(self.book.record or Record(reason="nobody")))
+        self._bell.ring()
+
     def leave(self, flight: Flight) -> None:
         """A flight that nobody waits for any more does not go on for ever."""
         with self._mutex:

@@ -71,6 +71,13 @@ def safe_url(url: str) -> str:
     return url
 
 
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """RFC 6454 §4."""
+    parts = urlsplit(url)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or usual
+
+
 def _is_loopback(host: str | None) -> bool:
     import ipaddress  # noqa: PLC0415  # most hosts are names, and an import is dear
 

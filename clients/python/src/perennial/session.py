@@ -7,10 +7,11 @@ import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from perennial import answers
+from perennial.answers import Answer as Answered
 from perennial.answers import Refused, Unsettled
 from perennial.book import State
 from perennial.clock import Clock, SystemClock
@@ -20,7 +21,7 @@ from perennial.errors import ConfigError, ProtocolError, SignInError
 from perennial.events import Bell, Listener
 from perennial.flight import Flight
 from perennial.lifetimes import SKEW, Held
-from perennial.messages import Request, Response, Transport, safe_url
+from perennial.messages import Request, Response, Transport, origin, safe_url
 from perennial.reauth import Answer
 from perennial.record import Granted, Record
 from perennial.server import Client, Endpoints, Server
@@ -29,6 +30,9 @@ from perennial.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from perennial.code_flow import Pending
+    from perennial.device_flow import DeviceCode
 
 Reauthenticator = Callable[[str, "Session"], Answer]
 _ENGINES: "weakref.WeakSet[Engine]" = weakref.WeakSet()
@@ -88,7 +92,7 @@ class Session:
     ) -> None:
         self.scope = scope
         self._patience, self._timeout = patience, timeout
-        self._origins = frozenset(_origin(each) for each in allowed_origins)
+        self._origins = frozenset(origin(each) for each in allowed_origins)
         self.clock = clock or SystemClock()
         self.server = Server(
             issuer,
@@ -171,7 +175,7 @@ class Session:
             safe_url(url)
         except ValueError as error:
             raise ConfigError(f"an access token is not sent there: {error}") from None
-        return not self._origins or _origin(url) in self._origins
+        return not self._origins or origin(url) in self._origins
 
     # --- signing in and out -----------------------------------------------------------------------
 
@@ -199,7 +203,51 @@ class Session:
     def sign_in_with_grant(self, form: Mapping[str, str]) -> None:
         """Any grant of RFC 6749 §4: its parameters without the client's own."""
         asked = {**form, "scope": self.scope} if self.scope and "code" not in form else form
-        answer = self.server.grant(asked)
+        self._begin(self.server.grant(asked))
+
+    def authorization_request(
+        self, redirect_uri: str, *, prompt: str | None = None, login_hint: str | None = None
+    ) -> "tuple[str, Pending]":
+        """Where to send a browser, and what `finish_sign_in` needs when it comes back."""
+        from perennial import code_flow  # noqa: PLC0415  # each sign-in is imported when it is used
+
+        wishes = {"scope": self.scope, "prompt": prompt, "login_hint": login_hint}
+        return code_flow.begin(self.server, redirect_uri, wishes)
+
+    def finish_sign_in(self, pending: "Pending", callback_url: str) -> None:
+        """`callback_url` is where the browser came back to, with its query. `SignInError` when it
+        answers another request or comes from another server, too.
+        """
+        from perennial import code_flow  # noqa: PLC0415  # as above
+
+        self._begin(self.server.grant(code_flow.finish(self.server, pending, callback_url)))
+
+    def sign_in_with_browser(
+        self,
+        *,
+        open: Callable[[str], object] | None = None,  # noqa: A002  # what is done with the URL
+        timeout: float = 300.0,
+        prompt: str | None = None,
+        login_hint: str | None = None,
+    ) -> None:
+        """RFC 8252: the answer comes to `http://127.0.0.1:<any port>/cb`, in at most so many seconds.
+        `open` shows the URL, and answers False when it cannot.
+        """
+        from perennial import browser  # noqa: PLC0415  # as above
+
+        browser.sign_in(self, open, timeout, {"prompt": prompt, "login_hint": login_hint})
+
+    def sign_in_with_device(
+        self, show: "Callable[[DeviceCode], object]", *, cancelled: Event | None = None
+    ) -> None:
+        """RFC 8628: `show` is given the code for the person to type elsewhere."""
+        from perennial import device_flow  # noqa: PLC0415  # as above
+
+        self._begin(
+            device_flow.sign_in(self.server, self.clock, self.scope, show, cancelled or Event())
+        )
+
+    def _begin(self, answer: Answered) -> None:
         if isinstance(answer, Unsettled):
             raise answer.error
         if isinstance(answer, Refused):
@@ -213,6 +261,13 @@ class Session:
         """
         return self._engine.sign_out(revoke=revoke)
 
+    def restore(self) -> State:
+        """Look into the store, for what to show at a launch; nothing is asked of the server but what
+        an unfinished sign-out owes it. `StorageError`: nobody knows yet.
+        """
+        self._engine.restore()
+        return self.state
+
     # --- what there is to know --------------------------------------------------------------------
 
     @property
@@ -224,6 +279,12 @@ class Session:
         """Why the session is over; None while it is not."""
         record = self._engine.book.record
         return None if record is None else record.reason
+
+    @property
+    def granted_scope(self) -> str | None:
+        """What the server said that the tokens are for; None where it did not."""
+        record = self._engine.book.record
+        return None if record is None else record.scope
 
     @property
     def times(self) -> Times | None:
@@ -269,13 +330,6 @@ def _lease(held: Held) -> Lease:
 def _ask(reauthenticator: Reauthenticator, session: "weakref.ref[Session]", reason: str) -> Answer:
     asking = session()
     return "unavailable" if asking is None else reauthenticator(reason, asking)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """RFC 6454 §4."""
-    parts = urlsplit(url)
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname, parts.port or usual
 
 
 def _not_below_zero(seconds: float | None) -> float | None:
