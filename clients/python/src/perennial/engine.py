@@ -49,7 +49,7 @@ class Engine:
         self._skew, self._chain = skew, chain
         self.book = Book(clock, bell)
         self._forced: deque[float] = deque()
-        self._quiet_until = self._busy_until = clock.monotonic()
+        self._quiet_until = self._busy_until = self._spared_until = clock.monotonic()
         self.after_fork()
 
     def after_fork(self) -> None:
@@ -113,14 +113,15 @@ class Engine:
         if held is None or not held.record.active:
             return None, True
         fresh = held.freshness(self._clock, self._skew)
-        if fresh in {Freshness.DUE, Freshness.EXPIRED}:
+        if fresh is Freshness.EXPIRED or (fresh is Freshness.DUE and self._may_try()):
             return None, True
         renewable = held.record.refresh_token is not None
-        stale = fresh is Freshness.STALE and renewable
+        stale = fresh is not Freshness.FRESH and renewable
         return held, stale or self.book.unstored is not None
 
     def _may_try(self) -> bool:
-        return self._clock.monotonic() >= max(self._quiet_until, self._busy_until)
+        until = max(self._quiet_until, self._busy_until, self._spared_until)
+        return self._clock.monotonic() >= until
 
     def _spend(self, flight: Flight | None, rejected: Record) -> None:
         """Tokens that are refused as soon as they come are not to be fetched for ever."""
@@ -187,7 +188,7 @@ class Engine:
             usable = flight.rejected is None and left is not None and left > 0
             if usable and trouble.reached and not self._driver.server.replays:
                 # What may be the last use of this refresh token waits until it has to be.
-                self._quiet_until = max(self._quiet_until, now + (left or 0))
+                self._spared_until = now + (left or 0)
             if isinstance(trouble.error, StorageError):
                 self.book.degraded(str(trouble.error))
             if not usable:

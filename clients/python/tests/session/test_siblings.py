@@ -283,3 +283,18 @@ def test_a_strict_server_is_asked_again_only_when_it_has_to_be():
     assert len(party.settled(session) and party.server.refreshes) == 1
     party.clock.advance(50)
     assert session.token() == "a1"
+
+
+def test_in_its_last_seconds_a_token_serves_while_a_strict_server_is_spared():
+    party = Party(replays=False)
+    session = party.signed_in()
+    party.clock.advance(891)
+    party.server.plan.append(TransportError("reset"))
+    assert session.token() == "a0"
+    party.settled(session)
+    party.clock.advance(5)
+    assert session.token() == "a0"
+    session.wake()
+    assert len(party.settled(session) and party.server.refreshes) == 1
+    party.clock.advance(4)
+    assert session.token() == "a1"
