@@ -154,6 +154,9 @@ class Engine:
             with self._mutex:
                 if self._flight is flight:
                     self._flight = None
+                if isinstance(verdict, Held) and flight.rejects(verdict.record):
+                    # Somebody came to replace it when it had just been settled that it would do.
+                    verdict = flight.late()
             flight.future.set_result(verdict)
             self._bell.ring()
 

@@ -71,6 +71,27 @@ def test_a_refused_token_is_not_given_again_though_no_other_is_to_be_had(party):
     assert session.renew(lease).access_token == "a1"
 
 
+def test_who_comes_with_a_refused_token_never_gets_that_one_back(party):
+    """The flight has just settled that the old token will do, and has not yet told anybody."""
+    session = party.signed_in()
+    party.clock.advance(700)
+    party.server.plan.append(TransportError("no route", reached=False))
+    boarded = []
+
+    def refused(_):
+        if not boarded:
+            boarded.append(None)
+            boarded[0] = crowd.submit(session._engine.look, 1, session._engine.book.record)
+            boarded[0].result(SECONDS)
+
+    with ThreadPoolExecutor(1) as crowd:
+        session.on("refresh_retry", refused)
+        assert session.token() == "a0"
+        until(lambda: boarded and boarded[0] is not None)
+        with pytest.raises(OfflineError):
+            boarded[0].result(SECONDS).wait(SECONDS)
+
+
 def test_tokens_that_are_refused_as_soon_as_they_come_are_not_fetched_for_ever(party):
     session = party.signed_in()
     lease = session.lease()
