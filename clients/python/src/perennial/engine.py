@@ -65,7 +65,7 @@ class Engine:
         `leave`. `patience` is in seconds. `rejected` is the record whose access token was refused;
         `RefreshLoopError` when that happens all the time.
         """
-        started = None
+        started = False
         with self._mutex:
             refused = rejected if rejected is not None and self._is_held(rejected) else None
             ready, wanted = self._usable() if refused is None else (None, True)
@@ -74,13 +74,12 @@ class Engine:
             if refused is not None:
                 self._spend(flight, refused)
             if flight is None and (ready is None or (wanted and self._may_try())):
-                self._flight = flight = started = Flight()
-                self._woken.clear()
+                flight, started = self._new_flight(), True
             if flight is not None and ready is None:
                 self._board(flight, patience, refused)
-            found = ready or flight
-        if started is not None:
-            take_off(started, lambda: self._fly(started))
+        if flight is not None and started:
+            self._take_off(flight)
+        found = ready or flight
         assert found is not None
         return found
 
@@ -98,10 +97,25 @@ class Engine:
                 self._woken.set()
 
     def wake(self) -> None:
-        """The network is back, or the machine, or the person: what waits tries again now."""
+        """The network is back, or the machine, or the person: what waits tries again now, and what
+        there is to fetch, to store or to tell the server begins.
+        """
         with self._mutex:
             self._quiet_until = self._clock.monotonic()
             self._woken.set()
+            _, wanted = self._usable()
+            begins = wanted and self._flight is None and self._may_try()
+            flight = self._new_flight() if begins else None
+        if flight is not None:
+            self._take_off(flight)
+
+    def _new_flight(self) -> Flight:
+        self._flight = flight = Flight()
+        self._woken.clear()
+        return flight
+
+    def _take_off(self, flight: Flight) -> None:
+        take_off(flight, lambda: self._fly(flight))
 
     def _is_held(self, record: Record) -> bool:
         held = self.book.record

@@ -309,7 +309,9 @@ class Session:
     # --- keeping it -------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """The application is in front again, or the network is back: what waits tries again now."""
+        """The application is in front again, or the network is back: what waits tries again now, and
+        what is due begins.
+        """
         self._engine.wake()
 
     def close(self) -> None:

@@ -222,6 +222,18 @@ def test_what_the_server_could_not_be_told_it_is_told_later(party):
     assert party.server.revoked == ["r0"], "once is enough"
 
 
+def test_waking_tells_the_server_what_it_could_not_be_told(party):
+    session = party.signed_in()
+    party.server.away = True
+    assert session.logout() is False
+    party.server.away = False
+    for _ in range(2):
+        session.wake()
+        party.settled(session)
+    assert party.server.revoked == ["r0"]
+    assert session.state is State.SIGNED_OUT
+
+
 def test_signing_in_as_somebody_else_during_a_refresh_is_not_undone(party):
     session, sibling = party.signed_in(), party.session()
     party.clock.advance(900)

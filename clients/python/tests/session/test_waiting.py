@@ -7,8 +7,15 @@ from contextlib import suppress
 
 import pytest
 
-from clients.python.tests.session.world import SECONDS, Party, until
-from perennial.errors import OfflineError, ReauthRequired, RefreshLoopError, SessionError
+from clients.python.tests.session.world import SECONDS, Party, answer, until
+from perennial.book import State
+from perennial.errors import (
+    OfflineError,
+    ReauthRequired,
+    RefreshLoopError,
+    ServerBusyError,
+    SessionError,
+)
 from perennial.messages import TransportError
 
 CROWD = 50
@@ -174,6 +181,52 @@ def test_those_who_wait_while_the_network_is_away_get_their_token_when_it_is_bac
         assert {each.result(SECONDS) for each in waiting} == {"a1"}
     assert len(party.server.forms) == 6
     assert len(party.told("refresh_retry")) == 4
+
+
+def test_waking_fetches_what_is_due_and_nothing_else(party):
+    session = party.signed_in()
+    for seconds, generation in ((599, 0), (1, 1), (0, 1), (900, 2)):
+        party.clock.advance(seconds)
+        session.wake()
+        party.settled(session)
+        assert len(party.server.refreshes) == generation
+    assert session.token() == "a2"
+
+
+def test_waking_finds_a_session_that_nobody_asked_for_yet(party):
+    party.signed_in()
+    session = party.session()
+    session.wake()
+    party.settled(session)
+    assert session.state is State.ACTIVE
+    assert party.server.refreshes == []
+
+
+def test_waking_does_not_hurry_a_server_that_asked_to_wait(party):
+    session = party.signed_in()
+    party.clock.advance(900)
+    party.server.plan.append(answer({}, 429, **{"retry-after": "60"}))
+    with pytest.raises(ServerBusyError):
+        session.token(timeout=1)
+    session.wake()
+    party.settled(session)
+    assert len(party.server.refreshes) == 1
+    party.clock.advance(60)
+    session.wake()
+    party.settled(session)
+    assert len(party.server.refreshes) == 2
+
+
+def test_waking_asks_nobody_to_sign_in_again():
+    asked = []
+    party = Party()
+    session = party.signed_in(reauthenticators=[lambda *_: asked.append(1) or "declined"])
+    party.clock.advance(900)
+    party.server.ended = "session_idle"
+    session.wake()
+    party.settled(session)
+    assert session.state is State.REAUTH_REQUIRED
+    assert asked == []
 
 
 def test_nobody_tries_on_when_nobody_waits_any_more(party):
