@@ -310,7 +310,9 @@ class Session:
     # --- keeping it -------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """The application is in front again, or the network is back: what waits tries again now."""
+        """The application is in front again, or the network is back: what waits tries again now, and
+        what is due begins.
+        """
         self._engine.wake()
 
     def keep_fresh(self, every: float = EVERY) -> Background:
