@@ -57,6 +57,7 @@ class Engine:
         self._mutex = threading.Lock()
         self._woken = threading.Event()
         self._flight: Flight | None = None
+        self._bell.after_fork()
 
     # --- callers ----------------------------------------------------------------------------------
 
