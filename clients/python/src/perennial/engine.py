@@ -230,9 +230,9 @@ class Engine:
 
     def _attempt(self, flight: Flight) -> Verdict | Trouble:
         try:
-            stored = self._store_again()
-            if stored is not None:
-                return stored
+            settled = self._store_again() or self._restored(flight)
+            if settled is not None:
+                return settled
             known = self.book.record
             outcome = self._driver.refresh(known, self._due(flight))
             if isinstance(outcome, Failed) and isinstance(outcome.why, Refused):
@@ -246,6 +246,18 @@ class Engine:
             return error
         return self._take(outcome)
 
+    def _restored(self, flight: Flight) -> Verdict | Trouble | None:
+        """What the store holds, if that is all that those who wait at a launch are waiting for."""
+        if self.book.held is not None or not flight.waiters:
+            return None
+        due = {Freshness.DUE, Freshness.EXPIRED}
+        there = flow.glance(None, lambda record: self._freshness(record) in due)
+        found = self._driver.run(there)
+        return None if found is None else self._take(found)
+
+    def _freshness(self, record: Record) -> Freshness:
+        return self.book.hold(record).freshness(self._clock, self._skew)
+
     def _due(self, flight: Flight) -> Callable[[Record], bool]:
         def due(record: Record) -> bool:
             known = self.book.record
@@ -253,7 +265,7 @@ class Engine:
                 return True
             if flight.rejected is not None and not record.newer_than(flight.rejected):
                 return True
-            fresh = self.book.hold(record).freshness(self._clock, self._skew)
+            fresh = self._freshness(record)
             if record.refresh_token is None:
                 return fresh is Freshness.EXPIRED
             return fresh is not Freshness.FRESH

@@ -202,6 +202,28 @@ def test_waking_finds_a_session_that_nobody_asked_for_yet(party):
     assert party.server.refreshes == []
 
 
+def test_a_launch_uses_what_is_still_good_and_fetches_the_next_behind(party):
+    party.signed_in()
+    party.clock.advance(700)
+    session = party.session()
+    party.server.gate.clear()
+    assert session.token(timeout=SECONDS) == "a0"
+    assert session.token(timeout=SECONDS) == "a0"
+    until(lambda: party.server.refreshes)
+    party.server.gate.set()
+    party.settled(session)
+    assert session.token() == "a1"
+
+
+def test_waking_at_a_launch_fetches_what_is_due(party):
+    party.signed_in()
+    party.clock.advance(700)
+    session = party.session()
+    session.wake()
+    party.settled(session)
+    assert session.token() == "a1"
+
+
 def test_waking_does_not_hurry_a_server_that_asked_to_wait(party):
     session = party.signed_in()
     party.clock.advance(900)
