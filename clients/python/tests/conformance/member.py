@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from clients.python.tests.conformance.passing import PassingClock
@@ -36,6 +37,14 @@ class Member:
     def forked(self, number):
         """What so many children get, which come along with the session, and this process then."""
         return [*map(self._of_child, [self._child() for _ in range(number)]), self.token()]
+
+    def busy_and_forked(self, number):
+        """The same while a refresh is on its way. The caller sees to it that it takes that long."""
+        with ThreadPoolExecutor(1) as pool:
+            mine = pool.submit(self.token)
+            while not self.session._engine._flight:
+                pass
+            return [*self.forked(number), mine.result()]
 
     def _child(self):
         reading, writing = os.pipe()

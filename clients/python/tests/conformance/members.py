@@ -3,7 +3,6 @@
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,13 +42,21 @@ class Process:
         assert line, self._process.stderr.read().decode()
         return json.loads(line)
 
+    def leave(self):
+        """Its program ends, as programs do; the exit code."""
+        self._process.stdin.close()
+        return self._process.wait(SECONDS)
+
     def signal(self, number):
         os.kill(self._process.pid, number)
 
     def end(self):
         self._process.kill()
-        _, said = self._process.communicate()
-        return said.decode()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            pipe.close()
+        with self._process.stderr as said:
+            return said.read().decode()
 
 
 class Processes:
@@ -69,7 +76,6 @@ class Processes:
         ended = []
         while self._all:
             process = self._all.pop()
-            process.signal(signal.SIGCONT)
             ended.append(process.end())
         return "".join(ended)
 

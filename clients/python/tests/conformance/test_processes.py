@@ -1,52 +1,14 @@
 """Processes that share a session file, and are killed, stopped, and forked in the middle of it."""
 
-import json
 import signal
-import subprocess
-import sys
 
 import pytest
 
+from clients.python.tests.conformance.household import Household
 from clients.python.tests.conformance.member import fingerprint
-from clients.python.tests.conformance.members import ROOT, all_answer
+from clients.python.tests.conformance.members import all_answer
 from clients.python.tests.conformance.mortal import POINTS
-from clients.python.tests.conformance.passing import PassingClock, eventually
-from perennial.session import Session
-from perennial.stores import FileStore
-
-MORTAL = "clients.python.tests.conformance.mortal"
-
-
-class Household:
-    """One file, one server, one time."""
-
-    def __init__(self, server, folder):
-        self.server, self.path, self.clock = server, folder / "session.json", PassingClock()
-
-    def session(self):
-        return Session(
-            issuer=self.server.url,
-            client_id="conformance",
-            store=FileStore(self.path),
-            clock=self.clock,
-        )
-
-    def signed_in(self):
-        session = self.session()
-        session.sign_in_with_password("ana", "correct horse")
-        return session
-
-    def advance(self, seconds):
-        self.server.advance_clock(seconds)
-        self.clock.ahead += seconds
-
-    def made_for(self):
-        return self.server.url, self.path, self.clock
-
-    def counts(self, *names):
-        found = self.server.log()["counts"]
-        assert (found["family_kills"], found["forced_sign_ins"], found["keys_shared"]) == (0, 0, 0)
-        return tuple(found[name] for name in names)
+from clients.python.tests.conformance.passing import eventually
 
 
 @pytest.fixture
@@ -58,21 +20,7 @@ def home(server, tmp_path):
 def test_a_process_killed_at_any_point_of_a_refresh_loses_nothing(home, point):
     home.signed_in()
     home.advance(301)
-    told = {
-        "url": home.server.url,
-        "path": str(home.path),
-        "point": point,
-        "ahead": home.clock.ahead,
-        "set_by": 0,
-    }
-    ended = subprocess.run(
-        [sys.executable, "-m", MORTAL, json.dumps(told)],
-        cwd=ROOT,
-        capture_output=True,
-        timeout=30,
-        check=False,
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGKILL, b"", b"")
+    assert home.dies(point) == -signal.SIGKILL
     home.advance(60)  # longer than any window
     session = home.session()
     session.token(20)
@@ -145,6 +93,30 @@ def test_children_that_forked_off_share_the_refresh_with_their_parent(home, proc
         assert len(set(parent.answer())) == 1
         assert home.counts("rotations", "refresh_requests") == (number, number)
     assert processes.end() == ""
+
+
+def test_children_that_fork_off_during_a_refresh_wait_for_it(home, processes):
+    home.signed_in()
+    (parent,) = processes.start(1, *home.made_for())
+    home.advance(301)
+    home.server.fault("slow", ms=500)
+    parent.ask("busy_and_forked", number=4)
+    assert len(set(parent.answer())) == 1
+    assert home.counts("rotations", "refresh_requests") == (1, 1)
+    assert processes.end() == ""
+
+
+def test_a_program_that_ends_during_a_refresh_stores_its_answer_first(home, processes):
+    home.signed_in()
+    (leaving,) = processes.start(1, *home.made_for())
+    home.advance(280)
+    home.server.fault("slow", ms=500)
+    for _ in range(2):
+        leaving.ask("token")
+        old = leaving.answer()
+    assert leaving.leave() == 0
+    assert fingerprint(home.session().token()) != old
+    assert home.counts("rotations", "refresh_requests") == (1, 1)
 
 
 def test_a_process_that_slept_for_two_lifetimes_goes_on(home, processes):
