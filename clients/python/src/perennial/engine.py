@@ -202,17 +202,21 @@ class Engine:
             self._quiet_until = now + pause
             if trouble.wait is not None:
                 self._busy_until = now + trouble.wait
-            left = held.left_at(self._clock) if held is not None and held.record.active else None
-            usable = flight.rejected is None and left is not None and left > 0
-            if usable and trouble.reached and not self._driver.server.replays:
+            if held is not None and not self._serves(held, flight):
+                held = None
+            if held is not None and trouble.reached and not self._driver.server.replays:
                 # What may be the last use of this refresh token waits until it has to be.
-                self._spared_until = now + (left or 0)
+                self._spared_until = now + (held.left_at(self._clock) or 0)
             if isinstance(trouble.error, StorageError):
                 self.book.degraded(str(trouble.error))
-            if not usable:
+            if held is None:
                 self.book.offline()
             self._bell.put(events.RefreshRetry(attempt, pause, type(trouble.error).__name__))
-            return held if usable else None
+            return held
+
+    def _serves(self, held: Held, flight: Flight) -> bool:
+        expired = held.freshness(self._clock, self._skew) is Freshness.EXPIRED
+        return held.record.active and flight.rejected is None and not expired
 
     def _linger(self, flight: Flight, trouble: Trouble, pause: float) -> bool:
         """Whether to try again for those who wait. Nobody is kept who cannot be served in time."""
