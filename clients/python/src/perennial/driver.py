@@ -45,10 +45,18 @@ class Driver:
         seen = self.run(flow.glance(known, due))
         if seen is not None:
             return seen
+        if not self.server.is_known:
+            self._prepare(known)
         with self.store.lock(PATIENCE) as locked:
             if locked or self.server.endpoints().replays:
                 return self.run(flow.refresh(known, due, new_key))
         return self.run(flow.glance(known, due))
+
+    def _prepare(self, known: Record | None) -> None:
+        """Meet the server before the lock is taken: others wait for one request at most."""
+        there = self.run(flow.look()) or known
+        if there is not None and there.active:
+            self.server.endpoints()
 
     def _do(self, step: Step) -> Any:  # noqa: ANN401  # each step has an answer of its own
         match step:

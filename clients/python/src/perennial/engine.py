@@ -57,6 +57,7 @@ class Engine:
         self._mutex = threading.Lock()
         self._woken = threading.Event()
         self._flight: Flight | None = None
+        self._bell.after_fork()
 
     # --- callers ----------------------------------------------------------------------------------
 
@@ -207,17 +208,21 @@ class Engine:
             self._quiet_until = now + pause
             if trouble.wait is not None:
                 self._busy_until = now + trouble.wait
-            left = held.left_at(self._clock) if held is not None and held.record.active else None
-            usable = flight.rejected is None and left is not None and left > 0
-            if usable and trouble.reached and not self._driver.server.replays:
+            if held is not None and not self._serves(held, flight):
+                held = None
+            if held is not None and trouble.reached and not self._driver.server.replays:
                 # What may be the last use of this refresh token waits until it has to be.
-                self._spared_until = now + (left or 0)
+                self._spared_until = now + (held.left_at(self._clock) or 0)
             if isinstance(trouble.error, StorageError):
                 self.book.degraded(str(trouble.error))
-            if not usable:
+            if held is None:
                 self.book.offline()
             self._bell.put(events.RefreshRetry(attempt, pause, type(trouble.error).__name__))
-            return held if usable else None
+            return held
+
+    def _serves(self, held: Held, flight: Flight) -> bool:
+        expired = held.freshness(self._clock, self._skew) is Freshness.EXPIRED
+        return held.record.active and flight.rejected is None and not expired
 
     def _linger(self, flight: Flight, trouble: Trouble, pause: float) -> bool:
         """Whether to try again for those who wait. Nobody is kept who cannot be served in time."""
@@ -235,9 +240,9 @@ class Engine:
 
     def _attempt(self, flight: Flight) -> Verdict | Trouble:
         try:
-            stored = self._store_again()
-            if stored is not None:
-                return stored
+            settled = self._store_again() or self._restored(flight)
+            if settled is not None:
+                return settled
             known = self.book.record
             outcome = self._driver.refresh(known, self._due(flight))
             if isinstance(outcome, Failed) and isinstance(outcome.why, Refused):
@@ -251,6 +256,18 @@ class Engine:
             return error
         return self._take(outcome)
 
+    def _restored(self, flight: Flight) -> Verdict | Trouble | None:
+        """What the store holds, if that is all that those who wait at a launch are waiting for."""
+        if self.book.held is not None or not flight.waiters:
+            return None
+        due = {Freshness.DUE, Freshness.EXPIRED}
+        there = flow.glance(None, lambda record: self._freshness(record) in due)
+        found = self._driver.run(there)
+        return None if found is None else self._take(found)
+
+    def _freshness(self, record: Record) -> Freshness:
+        return self.book.hold(record).freshness(self._clock, self._skew)
+
     def _due(self, flight: Flight) -> Callable[[Record], bool]:
         def due(record: Record) -> bool:
             known = self.book.record
@@ -258,7 +275,7 @@ class Engine:
                 return True
             if flight.rejected is not None and not record.newer_than(flight.rejected):
                 return True
-            fresh = self.book.hold(record).freshness(self._clock, self._skew)
+            fresh = self._freshness(record)
             if record.refresh_token is None:
                 return fresh is Freshness.EXPIRED
             return fresh is not Freshness.FRESH

@@ -110,6 +110,10 @@ class Bell:
 
     def __init__(self) -> None:
         self._listeners: list[tuple[str | None, Listener]] = []
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """What waits is for the parent to tell, whose threads did not come along."""
         self._waiting: deque[Event] = deque()
         self._mutex = threading.Lock()
         self._ringing = False

@@ -81,6 +81,11 @@ class Overtaken(NamedTuple):
 Outcome = Current | Over | Failed | Unstored | Overtaken
 
 
+def look() -> Steps[Record | None]:
+    """What is there."""
+    return (yield from _read())
+
+
 def glance(known: Record | None, due: Callable[[Record], bool]) -> Steps[Outcome | None]:
     """What a sibling has stored may be all that is needed; None when it is not."""
     there = yield from _read()

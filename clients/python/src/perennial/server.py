@@ -80,6 +80,10 @@ class Server:
         return self._endpoints
 
     @property
+    def is_known(self) -> bool:
+        return self._endpoints is not None
+
+    @property
     def replays(self) -> bool:
         """Whether it has said that it does; no request is made to find out."""
         return self._endpoints is not None and self._endpoints.replays

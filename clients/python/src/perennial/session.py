@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event
+from threading import Event, RLock
 from typing import TYPE_CHECKING, Any
 
 from perennial import answers
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 Reauthenticator = Callable[[str, "Session"], Answer]
 _ENGINES: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+# A child that forked off in the middle of an import keeps half a module, for ever.
+_IMPORTING = RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,13 +367,15 @@ class _Standard:
 
     def __call__(self, request: Request) -> Response:
         if self._real is None:
-            from perennial.transport import UrllibTransport  # noqa: PLC0415  # see above
+            with _IMPORTING:
+                from perennial.transport import UrllibTransport  # noqa: PLC0415  # see above
 
-            self._real = UrllibTransport()
+                self._real = UrllibTransport()
         return self._real(request)
 
 
 def _after_fork() -> None:
+    _IMPORTING.release()
     for engine in _ENGINES:
         engine.after_fork()
 
@@ -383,4 +387,6 @@ def _at_exit() -> None:
 
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_IMPORTING.acquire, after_in_parent=_IMPORTING.release, after_in_child=_after_fork
+    )

@@ -1,5 +1,6 @@
 """HTTP by the standard library: one request, one bounded answer, no redirects."""
 
+import encodings.idna  # noqa: F401  # or a name's look-up does, and a fork meanwhile breaks the child
 import errno
 import http.client
 import io

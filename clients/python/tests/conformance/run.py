@@ -5,6 +5,8 @@ import threading
 import time
 from contextlib import contextmanager
 
+import pytest
+
 from clients.conformance.tests.runner import UNTOUCHED, WELL, compare, within
 from clients.conformance.tests.speaking import Caller
 from clients.python.tests.conformance.application import PASSWORD
@@ -148,16 +150,15 @@ class Run:
         if reason is not None:
             assert application.session.reason == reason
         if initiator is not None:
-            eventually(lambda: self._was_ended_by(application, initiator))
+            self._was_ended_by(application, initiator)
 
     def _is(self, application, *states):
         assert application.session.state.value in states, application.session.state
 
     def _was_ended_by(self, application, initiator):
-        try:
+        with pytest.raises(SignedOut) as ended:
             application.session.token(5)
-        except SignedOut as error:
-            assert error.initiator == initiator  # noqa: PT017  # of this error alone
+        assert ended.value.initiator == initiator
 
     def expect_events(self, by="app", include=(), exclude=()):
         application = self.application(by)

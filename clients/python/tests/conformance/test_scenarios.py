@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from clients.conformance import Conformance
 from clients.python.tests.conformance.application import Application, InLoop
 from clients.python.tests.conformance.run import Run
 
@@ -24,12 +23,6 @@ IN_LOOP = [
 
 def name(scenario):
     return scenario["name"]
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Conformance() as running:
-        yield running
 
 
 @pytest.mark.parametrize("scenario", ALL, ids=name)

@@ -70,3 +70,12 @@ def test_the_end_of_the_session_itself_is_announced_once(party):
     session.token()
     (event,) = party.told("session_expiring")
     assert event.seconds_left == 300
+
+
+@pytest.mark.parametrize("seconds", [-4, 4])
+def test_a_clock_that_is_corrected_by_seconds_costs_nothing(party, seconds):
+    session = party.signed_in()
+    party.clock.jump(seconds)
+    assert session.token() == "a0"
+    assert party.session().token() == "a0"
+    assert party.server.refreshes == []

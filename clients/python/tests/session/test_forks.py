@@ -1,6 +1,8 @@
 """Processes that fork."""
 
 import os
+import signal
+import threading
 from contextlib import suppress
 
 import pytest
@@ -14,6 +16,7 @@ def in_child(work):
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
+        signal.alarm(SECONDS)  # a child that waits for a thread it lacks does so for ever
         with suppress(BaseException):
             try:
                 work()
@@ -49,3 +52,37 @@ def test_a_forked_copy_in_memory_does_not_refresh(party):
     party.clock.advance(900)
     assert "FileStore" in in_child(lambda: session.token(timeout=0.1))
     assert session.token() == "a1"
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_fork_while_somebody_is_told_an_event_leaves_the_child_its_own_events(party):
+    session = party.session()
+    telling, told = threading.Event(), threading.Event()
+
+    def slow(_):
+        telling.set()
+        assert told.wait(SECONDS)
+
+    session.on("signed_in", slow)
+    parent = threading.Thread(
+        target=lambda: session.sign_in_with_password("alice", "correct horse"), daemon=True
+    )
+    parent.start()
+    assert telling.wait(SECONDS)
+
+    def over():
+        heard = []
+        session.on("signed_out", heard.append)
+        session._engine.book.sign_out(session._engine.book.record, "user")
+        session._bell.ring()
+        assert heard
+        raise SessionError("heard")
+
+    session._bell._mutex.acquire()
+    try:
+        heard = in_child(over)
+    finally:
+        session._bell._mutex.release()
+        told.set()
+    parent.join(SECONDS)
+    assert heard == "heard"

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from clients.python.tests.session.world import SECONDS, Party, answer, until
+from clients.python.tests.session.world import ISSUER, SECONDS, Party, answer, until
 from perennial import flow
 from perennial.book import State
 from perennial.driver import Driver, new_key
@@ -160,6 +160,41 @@ def test_an_answer_that_comes_late_does_not_undo_what_siblings_went_on_to(party)
     assert to_the_end(late, doing, step).record.access_token == "a2"
     assert stored(party).access_token == "a2"
     assert session.token() == "a3"
+
+
+def test_metadata_are_asked_for_before_the_lock_is_taken(party):
+    """Whoever waits for the lock waits for one request and not for two."""
+    party.signed_in()
+    party.clock.advance(900)
+    session, seen = party.session(), []
+
+    def watching(request):
+        with party.store.lock(0) as free:
+            seen.append((request.url.removeprefix(ISSUER), free))
+        return party.server(request)
+
+    session.server._transport = watching
+    assert session.token() == "a1"
+    assert seen == [("/.well-known/oauth-authorization-server", True), ("/token", False)]
+
+
+def test_nothing_is_written_while_the_server_cannot_be_found(party):
+    party.signed_in()
+    party.clock.advance(900)
+    party.server.away = True
+    with pytest.raises(OfflineError):
+        party.session().token(timeout=0.05)
+    assert stored(party).intent is None
+    party.server.away = False
+    assert party.session().token() == "a1"
+
+
+def test_who_signed_out_is_told_so_without_network(party):
+    party.signed_in().logout()
+    party.server.away = True
+    for _ in range(2):
+        with pytest.raises(SignedOut):
+            party.session().token(timeout=0.05)
 
 
 def test_an_intent_is_written_once(party):

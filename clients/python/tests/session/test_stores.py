@@ -70,6 +70,23 @@ def test_tokens_that_could_not_be_stored_are_used_and_stored_later(party):
     assert len(party.server.refreshes) == 1
 
 
+def test_a_token_of_unknown_life_serves_though_it_could_not_be_stored(party):
+    party.server.lifetime = None
+    session = party.signed_in()
+
+    def full(form):
+        party.store.broken = {"swap"}
+        return party.server.grant(form)
+
+    party.server.plan.append(full)
+    session.renew(session.lease())
+    party.clock.advance(60)
+    assert session.token() == "a1"
+    party.settled(session)
+    assert len(party.told("refresh_retry")) == 1
+    assert session.state is State.ACTIVE
+
+
 def test_waking_stores_what_could_not_be_stored(party):
     session = party.signed_in()
     party.clock.advance(900)

@@ -11,7 +11,6 @@ from clients.python.tests.session.world import SECONDS, Party, answer, until
 from perennial.book import State
 from perennial.errors import (
     OfflineError,
-    ReauthRequired,
     RefreshLoopError,
     ServerBusyError,
     SessionError,
@@ -202,6 +201,28 @@ def test_waking_finds_a_session_that_nobody_asked_for_yet(party):
     assert party.server.refreshes == []
 
 
+def test_a_launch_uses_what_is_still_good_and_fetches_the_next_behind(party):
+    party.signed_in()
+    party.clock.advance(700)
+    session = party.session()
+    party.server.gate.clear()
+    assert session.token(timeout=SECONDS) == "a0"
+    assert session.token(timeout=SECONDS) == "a0"
+    until(lambda: party.server.refreshes)
+    party.server.gate.set()
+    party.settled(session)
+    assert session.token() == "a1"
+
+
+def test_waking_at_a_launch_fetches_what_is_due(party):
+    party.signed_in()
+    party.clock.advance(700)
+    session = party.session()
+    session.wake()
+    party.settled(session)
+    assert session.token() == "a1"
+
+
 def test_waking_does_not_hurry_a_server_that_asked_to_wait(party):
     session = party.signed_in()
     party.clock.advance(900)
@@ -252,6 +273,48 @@ def test_a_refresh_without_anybody_who_waits_does_not_linger(party):
     assert party.clock.pauses == []
 
 
+def life(party, session, told):
+    """Everything that can happen to a session, and to another one that finds it in the store."""
+    session.sign_in_with_password("alice", "correct horse")
+    party.clock.advance(900)
+    party.server.plan.extend([TransportError("away")] * 3)
+    with suppress(SessionError):
+        session.token(timeout=0.05)
+    party.server.plan.clear()
+    with suppress(SessionError):
+        session.token()
+    party.settled(session)
+    restored = party.session()
+    told(restored)
+    with suppress(SessionError):
+        restored.token()
+    party.server.ended = "session_ended"
+    party.clock.advance(900)
+    with suppress(SessionError):
+        session.token()
+    session.logout()
+
+
+def each_in_turn(session, calls):
+    for call in (
+        lambda: session.token(timeout=0.01),
+        lambda: session.renew(session.lease(timeout=0.01), timeout=0.01),
+        session.wake,
+        session.restore,
+        lambda: session.times,
+        lambda: session.state,
+    ):
+        with suppress(SessionError):
+            calls.append(call())
+
+
+def sign_out(session, calls):
+    if not calls:
+        calls.append("once")
+        session.logout()
+
+
+@pytest.mark.parametrize("meddle", [each_in_turn, sign_out])
 @pytest.mark.parametrize(
     "name",
     [
@@ -265,44 +328,18 @@ def test_a_refresh_without_anybody_who_waits_does_not_linger(party):
         "online",
     ],
 )
-def test_a_listener_may_call_anything(name):
-    party = Party()
-    calls = []
+def test_a_listener_may_call_anything(name, meddle):
+    party, calls, done = Party(), [], threading.Event()
 
-    def meddle(_):
-        for call in (
-            lambda: session.token(timeout=0.01),
-            session.wake,
-            lambda: session.times,
-            lambda: session.lease(timeout=0.01),
-            lambda: session.state,
-        ):
-            with suppress(SessionError):
-                calls.append(call())
+    def told(session):
+        session.on(name, lambda _: meddle(session, calls))
 
-    session = party.session()
-    session.on(name, meddle)
-    done = threading.Event()
-
-    def life():
-        session.sign_in_with_password("alice", "correct horse")
-        party.clock.advance(900)
-        party.server.plan.extend([TransportError("away")] * 3)
-        with suppress(OfflineError):
-            session.token(timeout=0.05)
-        party.server.plan.clear()
-        session.token()
-        party.settled(session)
-        restored = party.session()
-        restored.on(name, meddle)
-        restored.token()
-        party.server.ended = "session_ended"
-        party.clock.advance(900)
-        with suppress(ReauthRequired):
-            session.token()
-        session.logout()
+    def live():
+        session = party.session()
+        told(session)
+        life(party, session, told)
         done.set()
 
-    threading.Thread(target=life, daemon=True).start()
+    threading.Thread(target=live, daemon=True).start()
     assert done.wait(SECONDS), "a listener that calls back is no deadlock"
     until(lambda: calls)
