@@ -1,0 +1,12 @@
+"""Promise: `token` waits only when no token is good. Broken: in the last 10 s (or tenth) of its life a
+good token is withheld from callers who cannot wait, and OfflineError raised."""
+
+
+def test_a_good_token_is_returned_to_who_cannot_wait_for_the_next(party):
+    session = party.signed_in()
+    party.clock.advance(892)  # 8 s left
+    party.server.gate.clear()
+    try:
+        assert session.token(timeout=0.1) == "a0"
+    finally:
+        party.server.gate.set()

@@ -1,0 +1,88 @@
+"""Promise: a waiter is never left hanging, whatever interrupts it. Broken: the engine's mutex deadlocks
+a program whose signal handler closes or signs out the session that it interrupts, and an exception
+out of a handler while the thread starts leaves a flight that nobody flies."""
+
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+
+
+def test_a_signal_handler_may_close_the_session():
+    program = """
+        import faulthandler, signal, time
+        faulthandler.dump_traceback_later(15, exit=True)
+        from perennial import Session, Endpoints
+        session = Session(client_id="c", endpoints=Endpoints("https://id.example.com/token"))
+        session.adopt({"access_token": "a", "refresh_token": "r", "expires_in": 9000})
+        signal.signal(signal.SIGALRM, lambda *_: session.close())
+        end, tries = time.monotonic() + 8, 0
+        while time.monotonic() < end:
+            tries += 1
+            signal.setitimer(signal.ITIMER_REAL, 0.0001 + tries % 53 * 1e-5)
+            for _ in range(300):
+                session.token()
+        print("fine")
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60
+    )
+    assert ran.stdout == "fine\n", ran.stderr[-1500:]
+
+
+def test_an_exception_while_the_thread_starts_does_not_end_all_refreshing(party, monkeypatch):
+    session = party.signed_in()
+    party.clock.advance(900)
+
+    def interrupted(_):
+        raise KeyboardInterrupt  # in `Thread.start`, which waits for the thread to run
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            session.token()
+    assert session.token(timeout=2) == "a1"
+
+
+def test_the_same_with_real_signals():
+    program = """
+        import faulthandler, json, signal, time
+        from perennial import Session, Endpoints, SessionError
+        from perennial.messages import Response
+        n = 0
+        def transport(request):
+            global n
+            n += 1
+            return Response(200, {}, json.dumps({"access_token": f"a{n}", "refresh_token": f"r{n}",
+                            "expires_in": 0.0001, "token_type": "Bearer"}).encode())
+        session = Session(client_id="c", endpoints=Endpoints("https://id.example.com/token"), transport=transport)
+        session.adopt({"access_token": "a", "refresh_token": "r", "expires_in": 0.0001})
+        class Late(Exception): pass
+        def late(*_): raise Late
+        signal.signal(signal.SIGALRM, late)
+        end = time.monotonic() + 20
+        tries = 0
+        while time.monotonic() < end:
+            tries += 1
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.00002 + (tries % 97) * 0.000005)
+                session.token()
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except Late:
+                pass
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                session.token(timeout=3)
+            except Late:
+                pass
+            except SessionError as error:
+                print("stuck", tries, repr(error), session._engine._flight, session._engine._mutex)
+                raise SystemExit
+        print("fine", tries)
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=90
+    )
+    assert ran.stdout.startswith("fine"), ran.stdout + ran.stderr[-1500:]

@@ -1,0 +1,28 @@
+"""Promise: logout ends what it says. Broken: `logout(revoke=False)` is ignored by a flight in progress,
+which revokes all the same; and a session that a new sign-in replaces is left alive at the server, its
+refresh token forgotten without being revoked."""
+
+import pytest
+
+from clients.python.tests.session.world import SECONDS, until
+from perennial import SessionError
+
+
+def test_a_logout_that_was_not_to_revoke_does_not_revoke_by_the_flight_that_it_beats(party):
+    session = party.signed_in()
+    party.clock.advance(900)
+    party.server.gate.clear()
+    flight = session._engine.look(SECONDS)
+    until(lambda: party.server.refreshes)
+    session.logout(revoke=False)
+    party.server.gate.set()
+    with pytest.raises(SessionError):
+        flight.wait(SECONDS)
+    assert party.server.revoked == []
+
+
+def test_a_session_that_a_sign_in_replaces_is_revoked(party):
+    session = party.signed_in()
+    session.adopt({"access_token": "b", "refresh_token": "b", "token_type": "Bearer"})
+    party.settled(session)
+    assert party.server.revoked == ["r0"]
