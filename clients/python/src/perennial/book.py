@@ -1,5 +1,6 @@
 """What this process knows of its session, and what changes in it are worth telling."""
 
+from dataclasses import replace
 from enum import Enum
 from typing import Literal, cast
 
@@ -36,6 +37,7 @@ class Book:
         self.unstored: Unstored | None = None
         self._own_sign_out = -1
         self._noticed = -1
+        self._seen = clock.monotonic()
 
     @property
     def record(self) -> Record | None:
@@ -44,22 +46,31 @@ class Book:
     def hold(self, record: Record) -> Held:
         """With what the monotonic clock knows of these tokens."""
         before = self.held
-        if before is None or before.record.generation != record.generation:
+        if before is None or before.record.epoch != record.epoch:
             return hold(record, self._clock)
-        return Held(record, before.age, before.at)
+        if record.generation > before.record.generation:
+            # Issued since we last saw the older one, whatever the clock of another host says.
+            return hold(record, self._clock, at_most=self._clock.monotonic() - self._seen)
+        return replace(before, record=record)
 
     def take(self, record: Record, source: Source) -> Verdict:
         """What the store or the server says now. Who signed in or out meanwhile has the last word."""
         before = self.record
         if before is not None and before.newer_than(record):
             record = before
-        return self._use(record, source) if record.active else self._close(record)
+        held = self.hold(record)
+        self._seen = self._clock.monotonic()
+        return self._use(held, source) if record.active else self._close(held)
 
     def offline(self) -> None:
         """There is nothing to show to a resource server, and nothing to be had."""
-        if self.state is State.ACTIVE:
+        if self.state is State.ACTIVE and not self._is_good():
             self.state = State.OFFLINE
             self._bell.put(events.Offline())
+
+    def _is_good(self) -> bool:
+        left = None if self.held is None else self.held.left_at(self._clock)
+        return left is not None and left > 0
 
     def degraded(self, cause: str) -> None:
         self._bell.put(events.StorageDegraded(cause))
@@ -82,9 +93,9 @@ class Book:
             self._noticed = record.epoch
             self._bell.put(events.SessionExpiring(max(0.0, left)))
 
-    def _use(self, record: Record, source: Source) -> Held:
-        before, was = self.record, self.state
-        self.held, self.state = self.hold(record), State.ACTIVE
+    def _use(self, held: Held, source: Source) -> Held:
+        before, was, record = self.record, self.state, held.record
+        self.held, self.state = held, State.ACTIVE
         signed_in = source == "sign_in" or (before is not None and record.epoch > before.epoch)
         if signed_in:
             self._bell.put(events.SignedIn())
@@ -97,11 +108,11 @@ class Book:
             by: Literal["network", "sibling"] = "sibling" if source == "sibling" else "network"
             self._bell.put(events.Refreshed(record.generation, by))
         self.notice()
-        return self.held
+        return held
 
-    def _close(self, record: Record) -> SessionError:
-        was = self.state
-        self.held = self.hold(record)
+    def _close(self, held: Held) -> SessionError:
+        was, record = self.state, held.record
+        self.held = held
         if record.standing is Standing.ENDED:
             self.state = State.REAUTH_REQUIRED
             reason = record.reason or "unknown"

@@ -47,10 +47,16 @@ class Driver:
             return seen
         if not self.server.is_known:
             self._prepare(known)
-        with self.store.lock(PATIENCE) as locked:
-            if locked or self.server.endpoints().replays:
-                return self.run(flow.refresh(known, due, new_key))
-        return self.run(flow.glance(known, due))
+        outcome: flow.Outcome | None = None
+        try:
+            with self.store.lock(PATIENCE) as locked:
+                if locked or self.server.endpoints().replays:
+                    outcome = self.run(flow.refresh(known, due, new_key))
+        except StorageError:
+            # A lock that cannot be given back does not take new tokens with it.
+            if outcome is None:
+                raise
+        return outcome or self.run(flow.glance(known, due))
 
     def _prepare(self, known: Record | None) -> None:
         """Meet the server before the lock is taken: others wait for one request at most."""

@@ -68,4 +68,13 @@ class StorageError(SessionError):
 
 
 class RefreshLoopError(SessionError):
-    """New tokens are refused as soon as they come. The session is kept; refreshing pauses."""
+    """New tokens are refused as soon as they come. The session is kept; refreshing pauses for
+    `pause` seconds.
+    """
+
+    def __init__(self, pause: float) -> None:
+        super().__init__(f"new tokens are refused; the next try is {pause:.0f} s away")
+        self.pause = pause
+
+    def __reduce__(self) -> tuple[type, tuple[float]]:
+        return type(self), (self.pause,)

@@ -27,13 +27,30 @@ class Flight:
         self.trouble: SessionError | None = None
         self.thread: int | None = None
         self.asking = False
+        self.landed, self.woken = threading.Event(), threading.Event()
+        self.owed: set[str] = set()
+        self.maker = threading.get_ident()
+        self._claims = [None]
+
+    def claim(self) -> bool:
+        """True for the first who asks: who flies it, or who finds that nobody is going to."""
+        try:
+            self._claims.pop()
+        except IndexError:
+            return False
+        return True
+
+    def settle(self, verdict: Verdict) -> None:
+        """For all who wait; only the first time counts. To be called under the engine's mutex."""
+        if not self.future.done():
+            self.future.set_result(verdict)
 
     def wait(self, seconds: float) -> Held:
         """The session's new state, or its error; `OfflineError` or what is in the way after so
         many seconds.
         """
         try:
-            return self.of(self.future.result(max(0.0, seconds)))
+            return self.of(self.future.result(min(max(0.0, seconds), threading.TIMEOUT_MAX)))
         except TooLate:
             raise self.late() from None
 
@@ -43,7 +60,7 @@ class Flight:
 
         mine = asyncio.wrap_future(self.future)
         try:
-            await asyncio.wait([mine], timeout=max(0.0, seconds))
+            await asyncio.wait([mine], timeout=min(max(0.0, seconds), threading.TIMEOUT_MAX))
             if not mine.done():
                 raise self.late()
             return self.of(mine.result())
@@ -66,8 +83,9 @@ def take_off(flight: Flight, work: Callable[[], None]) -> None:
     """In a thread of its own, which ends with the work; in this one where there is none to be had."""
 
     def run() -> None:
-        flight.thread = threading.get_ident()
-        work()
+        if flight.claim():
+            flight.thread = threading.get_ident()
+            work()
 
     try:
         threading.Thread(target=run, name="perennial-session", daemon=True).start()

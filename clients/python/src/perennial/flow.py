@@ -12,6 +12,7 @@ from perennial.record import Granted, Record, Standing
 
 SECOND_LOOKS = (0.0, 0.05, 0.2)
 MOST_SWAPS = 20
+UNSURE = 1000
 RESTLESS = "the store changes faster than it can be written"
 
 
@@ -89,7 +90,9 @@ def look() -> Steps[Record | None]:
 def glance(known: Record | None, due: Callable[[Record], bool]) -> Steps[Outcome | None]:
     """What a sibling has stored may be all that is needed; None when it is not."""
     there = yield from _read()
-    if there is None or (known is not None and not there.newer_than(known) and due(there)):
+    if there is None or (known is not None and known.newer_than(there)):
+        return None
+    if known is not None and not there.newer_than(known) and due(there):
         return None
     if not there.active:
         return Over(there)
@@ -118,8 +121,7 @@ def _intend(
     """The record to send, with an intent that every sibling will find."""
     for _ in range(MOST_SWAPS):
         there = yield from _read()
-        # A store that lost what it held gets it back from whoever still knows it.
-        record = there or known
+        record = _newest(there, known)
         if record is None:
             return Over(Record(reason="nobody"))
         if not record.active:
@@ -128,16 +130,27 @@ def _intend(
             return Current(record, "sibling")
         if record.refresh_token is None:
             return (yield from _end(record, "session_expired"))
-        if there is not None and there.intent is not None:
+        if record is there and there.intent is not None:
             return there
-        intending = record.intending(record.intent or new_key())
-        if (yield from _swap(_version(there), intending)):
-            return intending
+        same = there is not None and there.refresh_token == record.refresh_token
+        key = (there.intent if there is not None and same else None) or record.intent or new_key()
+        if (yield from _swap(_version(there), record.after(there).intending(key))):
+            return record.after(there).intending(key)
     raise StorageError(RESTLESS)
 
 
+def _newest(there: Record | None, known: Record | None) -> Record | None:
+    """A store that lost what it held, or went back in time, gets it back from who still knows it."""
+    if there is None or (known is not None and known.newer_than(there)):
+        return known
+    return there
+
+
 def keep(base: Record, renewed: Record) -> Steps[Outcome]:
-    """Store the new tokens in the place of `base`, unless something newer is there."""
+    """Store `renewed` in the place of `base`, unless something newer is there: new tokens, or a
+    sign-in or sign-out that the store could not take.
+    """
+    enters = base.epoch != renewed.epoch
     for _ in range(MOST_SWAPS):
         try:
             if (yield from _swap(base.version, renewed)):
@@ -148,12 +161,14 @@ def keep(base: Record, renewed: Record) -> Steps[Outcome]:
         if there is None:
             base = replace(base, version=0)
             continue
-        if there.epoch != renewed.epoch:
+        if there.epoch > renewed.epoch + (UNSURE if enters else 0):
             return Overtaken(there, renewed.refresh_token)
-        if there.active and there.generation >= renewed.generation:
+        if enters or there.epoch < renewed.epoch:
+            renewed = renewed.owing((), there.to_revoke).since(there)
+        elif there.active and there.generation >= renewed.generation:
             return Current(there, "sibling")
         # A sibling that thought the session was over knew less than this.
-        base, renewed = there, replace(renewed, version=there.version + 1)
+        base, renewed = there, replace(renewed, version=max(renewed.version, there.version + 1))
     return Unstored(base, renewed)
 
 
@@ -171,10 +186,11 @@ def refused(record: Record, reason: str) -> Steps[Outcome]:
 
 
 def _end(record: Record, reason: str) -> Steps[Over | Current]:
+    expected = record.version
     for _ in range(MOST_SWAPS):
         over = record.ended(reason)
         try:
-            if (yield from _swap(record.version, over)):
+            if (yield from _swap(expected, over)):
                 return Over(over)
             there = yield from _read()
         except StorageError:
@@ -183,9 +199,11 @@ def _end(record: Record, reason: str) -> Steps[Over | Current]:
             return Over(over)
         if there.newer_than(record):
             return Current(there, "sibling") if there.active else Over(there)
-        if there.standing is Standing.ENDED:
-            return Over(there)
-        record = there
+        if not record.newer_than(there):
+            if there.standing is Standing.ENDED:
+                return Over(there)
+            record = there
+        expected, record = there.version, record.after(there)
     return Over(record.ended(reason))
 
 

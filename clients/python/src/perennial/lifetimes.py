@@ -22,16 +22,17 @@ class Freshness(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A record in memory, and how old its tokens were at a moment of the monotonic clock."""
+    """A record in memory, and how old its tokens were at a moment of both clocks."""
 
     record: Record
     age: float
-    at: float
+    monotonic: float
+    wall: float
 
     def age_at(self, clock: Clock) -> float:
         """By whichever clock saw more time pass: one of them may have been set back, or asleep."""
-        by_monotonic = self.age + clock.monotonic() - self.at
-        return max(by_monotonic, clock.wall() - self.record.issued_at)
+        passed = max(clock.monotonic() - self.monotonic, clock.wall() - self.wall)
+        return self.age + passed
 
     def left_at(self, clock: Clock) -> float | None:
         """Seconds of the access token that are left; None when nobody said how long it lives."""
@@ -52,11 +53,14 @@ class Held:
         return Freshness.STALE if left <= min(skew, lifetime / 2) else Freshness.FRESH
 
 
-def hold(record: Record, clock: Clock) -> Held:
+def hold(record: Record, clock: Clock, *, at_most: float | None = None) -> Held:
     """A token from the future was issued before the clock was set back: nobody knows when, so that
-    it counts as expired.
+    it counts as expired. Unless something is known of its age: `at_most`, in seconds; then it was
+    another host that issued it, whose clock is ahead.
     """
-    age = clock.wall() - record.issued_at
-    if age < -TOLERANCE:
+    age, wall = clock.wall() - record.issued_at, clock.wall()
+    if at_most is not None:
+        age = min(age, at_most)
+    elif age < -TOLERANCE:
         age = record.lifetime or 0.0
-    return Held(record, max(age, 0.0), clock.monotonic())
+    return Held(record, max(age, 0.0), clock.monotonic(), wall)

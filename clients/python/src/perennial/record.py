@@ -1,15 +1,16 @@
 """What is known of one session, as it is written down."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from typing import Any
 
 from perennial.errors import StorageError
 from perennial.store import Kept
 
 FORMAT = 1
+MOST_DEBTS = 10
+LARGEST = 1e15
 
 
 class Standing(str, Enum):
@@ -36,7 +37,8 @@ class Granted:
 @dataclass(frozen=True, slots=True)
 class Record:
     """`version` rises with every change, `generation` with every new pair of tokens and `epoch`
-    with every sign-in and sign-out. `intent` is the Idempotency-Key that everybody sends with this
+    with every sign-in and sign-out: it is the time of that in milliseconds, so that a sign-in counts
+    as later than those which a store has forgotten. `intent` is the Idempotency-Key that everybody sends with this
     refresh token. `to_revoke` are tokens of which the server has not heard yet that they are over.
     """
 
@@ -64,16 +66,20 @@ class Record:
         """Other tokens, or another person: not merely another intent."""
         return (self.epoch, self.generation) > (other.epoch, other.generation)
 
-    def signed_in(self, granted: Granted) -> "Record":
-        """A new session in the place of this one."""
+    def signed_in(self, granted: Granted, *, revoke: bool = False) -> "Record":
+        """A new session in the place of this one; `revoke`: whose own token is to be revoked."""
+        replaced = (self.refresh_token,) if revoke and self.active and self.refresh_token else ()
         begun = Record(
-            epoch=self.epoch + 1,
+            epoch=self._later(granted.issued_at),
             started_at=granted.issued_at,
             generation=self.generation,
             version=self.version,
-            to_revoke=self.to_revoke,
+            to_revoke=(*self.to_revoke, *replaced)[-MOST_DEBTS:],
         )
         return begun.renewed(granted)
+
+    def _later(self, now: float) -> int:
+        return max(self.epoch + 1, int(now * 1000))
 
     def renewed(self, granted: Granted) -> "Record":
         """The same session with new tokens. What the server does not repeat stays as it was: a
@@ -95,6 +101,14 @@ class Record:
             intent=None,
         )
 
+    def since(self, there: "Record") -> "Record":
+        """Itself, as the later of two sign-ins or sign-outs."""
+        return replace(self, epoch=max(self.epoch, there.epoch + 1))
+
+    def after(self, there: "Record | None") -> "Record":
+        """Itself, so numbered that it can follow what a store holds."""
+        return self if there is None else replace(self, version=max(self.version, there.version))
+
     def intending(self, key: str) -> "Record":
         return replace(self, version=self.version + 1, intent=key)
 
@@ -103,24 +117,26 @@ class Record:
             self, version=self.version + 1, standing=Standing.ENDED, reason=reason, intent=None
         )
 
-    def signed_out(self, initiator: str, to_revoke: tuple[str, ...]) -> "Record":
+    def signed_out(self, initiator: str, to_revoke: Collection[str], now: float) -> "Record":
         """Nothing remains but the counters, so that nobody takes an old answer for news."""
         return Record(
             version=self.version + 1,
-            epoch=self.epoch + 1,
+            epoch=self._later(now),
             generation=self.generation,
             reason=initiator,
-            to_revoke=to_revoke,
+            to_revoke=tuple(to_revoke)[-MOST_DEBTS:],
         )
 
-    def given_up(self, ended: "Record") -> "Record":
+    def given_up(self, ended: "Record", now: float) -> "Record":
         """Signed out because nobody signed in again; itself where somebody did."""
         if self.newer_than(ended):
             return replace(self, version=self.version + 1)
-        return self.signed_out("server", self.to_revoke)
+        return self.signed_out("server", self.to_revoke, now)
 
-    def without(self, told: Collection[str]) -> "Record":
-        left = tuple(token for token in self.to_revoke if token not in told)
+    def owing(self, told: Collection[str], untold: Collection[str]) -> "Record":
+        """With the tokens of which the server does not know yet that they are over."""
+        left = (*(each for each in self.to_revoke if each not in untold), *untold)
+        left = tuple(token for token in left if token not in told)[-MOST_DEBTS:]
         return replace(self, version=self.version + 1, to_revoke=left)
 
     def kept(self) -> Kept:
@@ -129,11 +145,46 @@ class Record:
 
 
 def read(kept: Kept) -> Record:
-    """`StorageError` for a document of a later format: it is not for us to overwrite."""
-    said: dict[str, Any] = json.loads(kept.document)
-    if said.get("format", FORMAT) > FORMAT:
+    """What has another shape counts as signed out, so that a sign-in can replace it. `StorageError`
+    for a document of a later format: it is not for us to overwrite.
+    """
+    said = json.loads(kept.document)
+    if not isinstance(said, dict):
+        return Record(version=kept.version)
+    written = said.get("format", FORMAT)
+    if isinstance(written, int) and written > FORMAT:
         raise StorageError("the session was stored by a later version of this library; update it")
-    known = {each.name: said[each.name] for each in fields(Record) if each.name in said}
+    known = {name: said[name] for name in _SHAPES if name in said}
+    if not all(_SHAPES[name](value) for name, value in known.items()):
+        return Record(version=kept.version)
     known["standing"] = Standing(known.get("standing", Standing.SIGNED_OUT))
     known["to_revoke"] = tuple(known.get("to_revoke", ()))
     return Record(**{**known, "version": kept.version})
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < LARGEST
+
+
+def _seconds(value: object) -> bool:
+    return isinstance(value, int | float) and -LARGEST < value < LARGEST
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _or_none(shape: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: value is None or shape(value)
+
+
+_SHAPES: dict[str, Callable[[object], bool]] = {
+    **dict.fromkeys(("version", "epoch", "generation"), _count),
+    **dict.fromkeys(("started_at", "issued_at"), _seconds),
+    **dict.fromkeys(("lifetime", "refresh_until", "session_until"), _or_none(_seconds)),
+    **dict.fromkeys(
+        ("reason", "access_token", "refresh_token", "scope", "intent"), _or_none(_text)
+    ),
+    "standing": lambda value: value in {each.value for each in Standing},
+    "to_revoke": lambda value: isinstance(value, list) and all(map(_text, value)),
+}

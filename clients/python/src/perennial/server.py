@@ -14,6 +14,8 @@ from perennial.messages import Request, Response, Transport, TransportError, saf
 
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
 LONGEST = 65_536
+FINAL = {200, 400, 401, 403, 404, 405, 410, 501}
+AGENT = "perennial-client"
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -42,7 +44,7 @@ class Client:
 
     def sign(self, form: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         """The form and the headers that say who asks."""
-        headers = {"Content-Type": FORM, "Accept": "application/json"}
+        headers = {"Content-Type": FORM, "Accept": "application/json", "User-Agent": AGENT}
         if self.secret is None:
             return {**form, "client_id": self.id}, headers
         from base64 import b64encode  # noqa: PLC0415  # a public client needs none
@@ -113,7 +115,7 @@ class Server:
             answer = self._post(url, {"token": token, "token_type_hint": "refresh_token"}, {})
         except (SessionError, TransportError):
             return False
-        return answer.media_type != "text/html" and answer.status in {200, 400, 401}
+        return answer.media_type != "text/html" and answer.status in FINAL
 
     def ask(self, url: str, form: Mapping[str, str]) -> Response:
         """Another endpoint, with the client's authentication. `Unreachable` without an answer."""
@@ -135,7 +137,9 @@ class Server:
         url = f"{parts.scheme}://{parts.netloc}{WELL_KNOWN}{parts.path.rstrip('/')}"
         try:
             response = self._transport(
-                Request(url, self.timeout, LONGEST, {"Accept": "application/json"})
+                Request(
+                    url, self.timeout, LONGEST, {"Accept": "application/json", "User-Agent": AGENT}
+                )
             )
         except TransportError as failure:
             raise answers.unsent(failure).error from None

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event, RLock
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from perennial import answers
@@ -18,14 +18,15 @@ from perennial.book import State
 from perennial.clock import Clock, SystemClock
 from perennial.driver import Driver
 from perennial.engine import Engine
-from perennial.errors import ConfigError, ProtocolError, SignInError
+from perennial.errors import ConfigError, ProtocolError, SignInError, Unreachable
 from perennial.events import Bell, Listener
 from perennial.flight import Flight
 from perennial.lifetimes import SKEW, Held
-from perennial.messages import Request, Response, Transport, origin, safe_url
+from perennial.messages import Response, Transport, origin, safe_url
 from perennial.reauth import Answer
 from perennial.record import Granted, Record
 from perennial.server import Client, Endpoints, Server
+from perennial.standard import IMPORTING, Standard
 from perennial.store import Store
 from perennial.stores.memory import MemoryStore
 
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
     from perennial.code_flow import Pending
     from perennial.device_flow import DeviceCode
 
+OF_THE_CLIENT = {"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}
 Reauthenticator = Callable[[str, "Session"], Answer]
 _ENGINES: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 # A child that forked off in the middle of an import keeps half a module, for ever.
-_IMPORTING = RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,14 @@ class Session:
     ) -> None:
         self.scope = scope
         self._patience, self._timeout = patience, timeout
+        if isinstance(allowed_origins, str):
+            raise ConfigError("allowed_origins is a list of origins")
         self._origins = frozenset(_checked(each) for each in allowed_origins)
         self.clock = clock or SystemClock()
         self.server = Server(
             issuer,
             Client(client_id, client_secret),
-            transport or _Standard(),
+            transport or Standard(),
             self.clock,
             endpoints=endpoints,
             timeout=timeout,
@@ -154,6 +157,11 @@ class Session:
             return _lease(found)
         try:
             return _lease(found.wait(patience))
+        except Unreachable:
+            # In the last seconds of a token those who cannot wait get it.
+            if (held := self._engine.still_good(refused)) is None:
+                raise
+            return _lease(held)
         finally:
             self._engine.leave(found)
 
@@ -163,6 +171,11 @@ class Session:
             return _lease(found)
         try:
             return _lease(await found.wait_in_loop(patience))
+        except Unreachable:
+            # In the last seconds of a token those who cannot wait get it.
+            if (held := self._engine.still_good(refused)) is None:
+                raise
+            return _lease(held)
         finally:
             self._engine.leave(found)
 
@@ -190,7 +203,7 @@ class Session:
         answer = answers.read(Response(200, {}, body), asked_at=self.clock.wall())
         if not isinstance(answer, Granted):
             raise ProtocolError("that is not a token response")
-        self._engine.sign_in(answer)
+        self._engine.sign_in(answer, revoke=False)
 
     def sign_in_with_password(
         self, username: str, password: str, *, remember_me: bool = False
@@ -254,8 +267,10 @@ class Session:
         if isinstance(answer, Unsettled):
             raise answer.error
         if isinstance(answer, Refused):
+            if answer.code in OF_THE_CLIENT:
+                raise ConfigError(f"{answer.code}: {answer.description}", answer.code)
             raise SignInError(answer.code, answer.description)
-        self._engine.sign_in(answer)
+        self._engine.sign_in(answer, revoke=True)
 
     def logout(self, *, revoke: bool = True) -> bool:
         """Here at once and for everybody who shares the store; then the server is told (RFC 7009).
@@ -359,23 +374,8 @@ def _until(moment: float | None, now: float) -> float | None:
     return None if moment is None else max(0.0, moment - now)
 
 
-class _Standard:
-    """The standard library's HTTP, which takes long to import: not before the first request."""
-
-    def __init__(self) -> None:
-        self._real: Transport | None = None
-
-    def __call__(self, request: Request) -> Response:
-        if self._real is None:
-            with _IMPORTING:
-                from perennial.transport import UrllibTransport  # noqa: PLC0415  # see above
-
-                self._real = UrllibTransport()
-        return self._real(request)
-
-
 def _after_fork() -> None:
-    _IMPORTING.release()
+    IMPORTING.release()
     for engine in _ENGINES:
         engine.after_fork()
 
@@ -388,5 +388,5 @@ def _at_exit() -> None:
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_IMPORTING.acquire, after_in_parent=_IMPORTING.release, after_in_child=_after_fork
+        before=IMPORTING.acquire, after_in_parent=IMPORTING.release, after_in_child=_after_fork
     )

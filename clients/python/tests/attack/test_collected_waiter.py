@@ -40,6 +40,10 @@ def test_a_waiter_that_is_collected_in_the_middle_of_a_call_does_not_stop_the_pr
         os._exit(0)
     """
     ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=90
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
     )
     assert ran.stdout == "fine\n", ran.stderr[-1500:]

@@ -33,7 +33,7 @@ def test_a_refused_token_is_not_given_back_by_a_flight_that_is_ending():
 
     thread = threading.Thread(target=renew)
     thread.start()
-    while not session._engine._flight.waiters:
+    while not session._engine._hangar.flight.waiters:
         pass
     go.set()
     while thread.is_alive():

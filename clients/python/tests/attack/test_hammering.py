@@ -18,7 +18,6 @@ def test_a_refusal_of_the_client_is_not_repeated_by_every_call(party):
     assert len(party.server.refreshes) <= 3
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_transport_that_raises_something_else_is_not_called_by_every_call(party):
     session = party.signed_in()
     party.server.plan.extend(RuntimeError("of httpx") for _ in range(100))

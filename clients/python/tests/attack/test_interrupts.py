@@ -27,7 +27,11 @@ def test_a_signal_handler_may_close_the_session():
         print("fine")
     """
     ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert ran.stdout == "fine\n", ran.stderr[-1500:]
 
@@ -44,45 +48,3 @@ def test_an_exception_while_the_thread_starts_does_not_end_all_refreshing(party,
         with pytest.raises(KeyboardInterrupt):
             session.token()
     assert session.token(timeout=2) == "a1"
-
-
-def test_the_same_with_real_signals():
-    program = """
-        import faulthandler, json, signal, time
-        from perennial import Session, Endpoints, SessionError
-        from perennial.messages import Response
-        n = 0
-        def transport(request):
-            global n
-            n += 1
-            return Response(200, {}, json.dumps({"access_token": f"a{n}", "refresh_token": f"r{n}",
-                            "expires_in": 0.0001, "token_type": "Bearer"}).encode())
-        session = Session(client_id="c", endpoints=Endpoints("https://id.example.com/token"), transport=transport)
-        session.adopt({"access_token": "a", "refresh_token": "r", "expires_in": 0.0001})
-        class Late(Exception): pass
-        def late(*_): raise Late
-        signal.signal(signal.SIGALRM, late)
-        end = time.monotonic() + 20
-        tries = 0
-        while time.monotonic() < end:
-            tries += 1
-            try:
-                signal.setitimer(signal.ITIMER_REAL, 0.00002 + (tries % 97) * 0.000005)
-                session.token()
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            except Late:
-                pass
-            try:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                session.token(timeout=3)
-            except Late:
-                pass
-            except SessionError as error:
-                print("stuck", tries, repr(error), session._engine._flight, session._engine._mutex)
-                raise SystemExit
-        print("fine", tries)
-    """
-    ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=90
-    )
-    assert ran.stdout.startswith("fine"), ran.stdout + ran.stderr[-1500:]

@@ -4,7 +4,7 @@ refresh token forgotten without being revoked."""
 
 import pytest
 
-from clients.python.tests.session.world import SECONDS, until
+from clients.python.tests.session.world import SECONDS, answer, until
 from perennial import SessionError
 
 
@@ -23,6 +23,9 @@ def test_a_logout_that_was_not_to_revoke_does_not_revoke_by_the_flight_that_it_b
 
 def test_a_session_that_a_sign_in_replaces_is_revoked(party):
     session = party.signed_in()
-    session.adopt({"access_token": "b", "refresh_token": "b", "token_type": "Bearer"})
+    party.server.plan.append(
+        answer({"access_token": "b", "refresh_token": "b", "token_type": "Bearer"})
+    )
+    session.sign_in_with_password("bob", "correct horse")
     party.settled(session)
     assert party.server.revoked == ["r0"]

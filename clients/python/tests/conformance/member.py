@@ -42,7 +42,7 @@ class Member:
         """The same while a refresh is on its way. The caller sees to it that it takes that long."""
         with ThreadPoolExecutor(1) as pool:
             mine = pool.submit(self.token)
-            while not self.session._engine._flight:
+            while not self.session._engine._hangar.flight:
                 pass
             return [*self.forked(number), mine.result()]
 

@@ -36,11 +36,11 @@ def test_a_fork_in_the_middle_of_a_refresh_does_not_wait_for_a_thread_it_lacks(p
     party.clock.advance(900)
     party.server.gate.clear()
     flight = session._engine.look(SECONDS)
-    session._engine._mutex.acquire()
+    session._engine._hangar.mutex.acquire()
     try:
         error = in_child(lambda: session.token(timeout=0.1))
     finally:
-        session._engine._mutex.release()
+        session._engine._hangar.mutex.release()
         party.server.gate.set()
     assert "FileStore" in error, "the child tried by itself"
     assert flight.wait(SECONDS).record.access_token == "a1"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clients.python.tests.session.world import Party, answer
+from clients.python.tests.session.world import Party, answer, until
 from perennial.book import State
 from perennial.errors import (
     ConfigError,
@@ -97,9 +97,10 @@ def test_what_settles_nothing_keeps_the_session(party, trouble, error):
     assert session.state is State.OFFLINE
     assert party.told("offline")
     party.server.plan.clear()
+    party.clock.advance(1)
     assert session.token() == "a1"
     assert session.state is State.ACTIVE
-    assert party.told("online")
+    until(lambda: party.told("online"))
 
 
 def test_while_the_old_token_is_good_trouble_is_not_felt(party):

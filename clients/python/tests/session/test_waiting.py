@@ -61,7 +61,11 @@ def test_a_hundred_refusals_of_one_token_are_one_refresh(party):
     party.server.gate.clear()
     with ThreadPoolExecutor(CROWD) as crowd:
         renewed = [crowd.submit(session.renew, old) for _ in range(100)]
-        until(lambda: session._engine._flight and session._engine._flight.waiters == CROWD)
+        until(
+            lambda: (
+                session._engine._hangar.flight and session._engine._hangar.flight.waiters == CROWD
+            )
+        )
         party.server.gate.set()
         assert {each.result(SECONDS).access_token for each in renewed} == {"a1"}
     assert len(party.server.refreshes) == 1

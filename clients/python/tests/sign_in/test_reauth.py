@@ -121,7 +121,7 @@ def test_fifty_who_wait_cause_one_prompt(said):
         waiting = [crowd.submit(in_thread) for _ in range(25)]
         waiting.append(crowd.submit(asyncio.run, in_loop()))
         assert step.asked.wait(30)
-        while session._engine._flight.waiters < 50:
+        while session._engine._hangar.flight.waiters < 50:
             threading.Event().wait(0.001)
         step.gate.set()
         for each in waiting:
