@@ -168,6 +168,7 @@ def call(run: _Run) -> int:
     from http.client import HTTPException  # noqa: PLC0415  # no other command needs HTTP of its own
     from urllib.request import Request, build_opener  # noqa: PLC0415
 
+    from perennial.transport import Proxies  # noqa: PLC0415
     from perennial.urllib import SessionHandler  # noqa: PLC0415
 
     asked = run.asked
@@ -176,7 +177,7 @@ def call(run: _Run) -> int:
     request = Request(  # noqa: S310  # the line before the last looked at the scheme
         asked.url, body, _headers(asked.header), method=asked.method
     )
-    opener = build_opener(SessionHandler(run.session))
+    opener = build_opener(SessionHandler(run.session), Proxies())
     try:
         with _send(opener, request, asked.timeout) as answer:
             sys.stdout.flush()
