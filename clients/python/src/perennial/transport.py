@@ -122,7 +122,9 @@ class UrllibTransport:
             return self._answer(request)
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
-            text = f"{type(error).__name__}: {reason}"
+            # What is not the operating system's may quote the answer, and with it the request.
+            said = f": {reason}" if isinstance(error, OSError) else ""
+            text = f"{type(error).__name__}{said}"
             raise TransportError(text, reached=_may_have_reached(reason)) from None
 
     def _answer(self, request: Request) -> Response:
