@@ -49,16 +49,18 @@ class Accounts:
         """
         with self._mutex:
             found = self._sessions.get(account)
-            if found is None:
-                found = Session(
-                    issuer=account.issuer,
-                    client_id=account.client_id,
-                    store=self._store(str(self.path(account))),
-                    **self._options,
-                )
-                found.on("signed_in", lambda _: self.keep(account))
-                self._sessions[account] = found
+        if found is not None:
             return found
+        # Outside the mutex, for `store` is the application's. Of two that are made, one is dropped.
+        made = Session(
+            issuer=account.issuer,
+            client_id=account.client_id,
+            store=self._store(str(self.path(account))),
+            **self._options,
+        )
+        made.on("signed_in", lambda _: self.keep(account))
+        with self._mutex:
+            return self._sessions.setdefault(account, made)
 
     def list(self) -> tuple[Account, ...]:
         """Those where somebody signed in and that were not removed. `StorageError`."""

@@ -1,15 +1,15 @@
 """What an answer of the token endpoint means. Only one kind of answer ends a session."""
 
 import json
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TypeGuard
+from urllib.parse import unquote_plus
 
 from perennial.errors import OfflineError, ProtocolError, ServerBusyError, Unreachable
 from perennial.messages import Response, TooLongError, TransportError
 from perennial.record import Granted
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 OK = 200
 LONGEST_WAIT = 3600.0
@@ -17,6 +17,23 @@ BUSY = {"temporarily_unavailable", "server_error", "slow_down"}
 REASONS = {"session_idle", "session_expired", "session_ended", "session_reused"}
 DRIFT = 5.0
 LONGEST_LIFE = 1e11
+LONGEST_TEXT = 200
+# Parameters that may be repeated in a description: those that only say what was asked for.
+_HARMLESS = {
+    "client_id",
+    "code_challenge_method",
+    "grant_type",
+    "login_hint",
+    "prompt",
+    "redirect_uri",
+    "remember_me",
+    "resource",
+    "response_type",
+    "scope",
+    "username",
+}
+_CODE = re.compile(r"[ !#-\[\]-~]{1,100}")  # RFC 6749 appendix A.7
+_UNSHOWN = re.compile(r"[^ -~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +61,26 @@ Answer = Granted | Refused | Unsettled
 
 def unsent(failure: TransportError) -> Unsettled:
     kind = ProtocolError if isinstance(failure, TooLongError) else OfflineError
-    return Unsettled(kind(str(failure)), failure.reached)
+    return Unsettled(kind(shown(str(failure))), failure.reached)
 
 
-def read(response: Response, *, asked_at: float) -> Answer:
-    """`asked_at`, in UTC epoch seconds, is when the request went out: lifetimes count from there."""
+def read(response: Response, *, asked_at: float, secrets: Collection[str] = ()) -> Answer:
+    """`asked_at`, in UTC epoch seconds, is when the request went out: lifetimes count from there.
+    `secrets`, by `secrets_of`, are what no description may repeat.
+    """
     wait = _retry_after(response, asked_at)
     said = object_of(response)
     if response.status == OK:
         return _granted(said, response, asked_at)
-    code = said.get("error")
+    code = code_of(said.get("error"))
     if response.status in {429} | set(range(500, 600)) or code in BUSY:
         text = f"the authorization server answered {response.status}"
         return Unsettled(ServerBusyError(text, wait), wait=wait)
-    if response.status in {400, 401, 403} and isinstance(code, str):
+    if response.status in {400, 401, 403} and code is not None:
         reason = said.get("reason")
-        return Refused(
-            code, _text(said.get("error_description")), reason if reason in REASONS else "unknown"
-        )
+        if not isinstance(reason, str) or reason not in REASONS:
+            reason = "unknown"
+        return Refused(code, shown(said.get("error_description"), secrets), reason)
     return _strange(f"answer {response.status} that is not OAuth")
 
 
@@ -104,8 +123,27 @@ def _is_token(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value.isascii() and value.isprintable() and value != ""
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def secrets_of(form: Mapping[str, str], client_secret: str | None = None) -> list[str]:
+    """What of a request nobody else may read. A parameter that is not known is a secret."""
+    kept = [value for name, value in form.items() if name not in _HARMLESS]
+    return [secret for secret in [*kept, client_secret] if secret]
+
+
+def code_of(value: object) -> str | None:
+    """An `error` as RFC 6749 §5.2 allows it; None where it is none."""
+    return value if isinstance(value, str) and _CODE.fullmatch(value) else None
+
+
+def shown(value: object, secrets: Collection[str] = ()) -> str:
+    """What of a server's text may reach a terminal or a log: printable ASCII, not much of it, and
+    nothing at all where it repeats a secret.
+    """
+    if not isinstance(value, str):
+        return ""
+    plain = unquote_plus(value)
+    if any(secret in value or secret in plain for secret in secrets):
+        return ""
+    return _UNSHOWN.sub("?", " ".join(value.split()))[:LONGEST_TEXT]
 
 
 def _seconds(value: object) -> float | None:
@@ -130,14 +168,14 @@ def _lifetime_of_jwt(token: str, now: float) -> float | None:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return _seconds(claims["exp"] - now)
-    except (IndexError, KeyError, TypeError, ValueError, RecursionError):
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return None
 
 
 def _server_time(response: Response, now: float) -> float:
     """Its clock is the one that `exp` is written by."""
     said = _date(response.headers.get("date"))
-    there = now if said is None else said.timestamp()
+    there = now if said is None else said
     return there if abs(there - now) > DRIFT else now
 
 
@@ -151,13 +189,14 @@ def _retry_after(response: Response, now: float) -> float | None:
     at = _date(said)
     if at is None:
         return None
-    return min(max(0.0, at.timestamp() - _server_time(response, now)), LONGEST_WAIT)
+    return min(max(0.0, at - _server_time(response, now)), LONGEST_WAIT)
 
 
-def _date(text: str | None) -> "datetime | None":
+def _date(text: str | None) -> float | None:
+    """In UTC epoch seconds."""
     from email.utils import parsedate_to_datetime  # noqa: PLC0415  # dear, and seldom needed
 
     try:
-        return None if text is None else parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+        return None if text is None else parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError, OverflowError, OSError):
         return None

@@ -68,6 +68,11 @@ def main(arguments: Sequence[str] | None = None, outside: Outside | None = None)
 
 
 def _explain(error: Exception) -> tuple[int, str]:
+    code, text = _meaning(error)
+    return code, _printable(text)
+
+
+def _meaning(error: Exception) -> tuple[int, str]:
     match error:
         case ReauthRequired():
             return SIGN_IN, f"the session is over ({error.reason}): use sign-in"
@@ -159,7 +164,7 @@ def show_session(run: _Run) -> int:
     else:
         for name, value in said.items():
             if value is not None:
-                shown = _duration(value) if isinstance(value, float) else value
+                shown = _duration(value) if isinstance(value, float) else _printable(value)
                 sys.stdout.write(f"{name.replace('_', ' '):<18} {shown}\n")
     return OK if state is State.ACTIVE else SIGN_IN
 
@@ -168,6 +173,7 @@ def call(run: _Run) -> int:
     from http.client import HTTPException  # noqa: PLC0415  # no other command needs HTTP of its own
     from urllib.request import Request, build_opener  # noqa: PLC0415
 
+    from perennial.transport import Proxies  # noqa: PLC0415
     from perennial.urllib import SessionHandler  # noqa: PLC0415
 
     asked = run.asked
@@ -176,7 +182,7 @@ def call(run: _Run) -> int:
     request = Request(  # noqa: S310  # the line before the last looked at the scheme
         asked.url, body, _headers(asked.header), method=asked.method
     )
-    opener = build_opener(SessionHandler(run.session))
+    opener = build_opener(SessionHandler(run.session), Proxies())
     try:
         with _send(opener, request, asked.timeout) as answer:
             sys.stdout.flush()
@@ -266,7 +272,12 @@ def _home() -> Path:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{_printable(text)}\n")
+
+
+def _printable(text: str) -> str:
+    """A terminal obeys what a server has no right to say."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 class _Parser(ArgumentParser):

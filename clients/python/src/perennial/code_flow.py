@@ -82,7 +82,8 @@ def _push(server: Server, url: str, asked: Mapping[str, str]) -> str:
     uri = said.get("request_uri")
     if response.status == CREATED and isinstance(uri, str):
         return uri
-    answer = answers.read(response, asked_at=0)
+    secrets = answers.secrets_of(asked, server.client.secret)
+    answer = answers.read(response, asked_at=0, secrets=secrets)
     match answer:
         case answers.Refused(code, description):
             raise SignInError(code, description)
@@ -107,7 +108,8 @@ def finish(server: Server, pending: Pending, callback_url: str) -> dict[str, str
     if named is not None and pending.issuer is not None and named != pending.issuer:
         raise SignInError("issuer_mismatch", "the answer is from another server")
     if "error" in said:
-        raise SignInError(said["error"], said.get("error_description", ""))
+        description = answers.shown(said.get("error_description"), [pending.verifier])
+        raise SignInError(answers.code_of(said["error"]) or "invalid_answer", description)
     if not said.get("code"):
         raise SignInError("invalid_answer", "it has no code")
     return {

@@ -16,12 +16,14 @@ from perennial.server import Server
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 INTERVAL, SLOWER, LONGEST_INTERVAL = 5.0, 5.0, 120.0
 LIFETIME = 1800.0
+LONGEST = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceCode:
     """What to show: the person opens `verification_uri` and types `user_code`, or scans
-    `verification_uri_complete`, where there is one. Good for `lifetime` seconds.
+    `verification_uri_complete`, where there is one. Good for `lifetime` seconds. From a server, all
+    of it is printable.
     """
 
     user_code: str
@@ -63,7 +65,8 @@ def ask(server: Server, scope: str | None) -> DeviceCode:
         raise ConfigError("the server has no device authorization endpoint")
     response = server.ask(url, {} if scope is None else {"scope": scope})
     if response.status != answers.OK:
-        match answers.read(response, asked_at=0):
+        secrets = answers.secrets_of({}, server.client.secret)
+        match answers.read(response, asked_at=0, secrets=secrets):
             case Refused(code, description):
                 raise SignInError(code, description)
             case Unsettled(error):
@@ -72,10 +75,12 @@ def ask(server: Server, scope: str | None) -> DeviceCode:
     match said:
         case {"device_code": str(secret), "user_code": str(shown), "verification_uri": str(uri)}:
             complete = said.get("verification_uri_complete")
+            if not (shown.isprintable() and uri.isprintable()):
+                raise ProtocolError("the server gave a device code that cannot be shown")
             return DeviceCode(
                 shown,
                 uri,
-                complete if isinstance(complete, str) else None,
+                complete if isinstance(complete, str) and complete.isprintable() else None,
                 lifetime=_seconds(said.get("expires_in"), LIFETIME),
                 interval=_seconds(said.get("interval"), INTERVAL),
                 device_code=secret,
@@ -93,7 +98,8 @@ def _poll(server: Server, clock: Clock, device_code: str) -> Granted | Refused |
     said = answers.object_of(response).get("error")
     if said == "slow_down":  # not the trouble that it is elsewhere
         return Refused(said)
-    answer = answers.read(response, asked_at=asked_at)
+    secrets = answers.secrets_of(form, server.client.secret)
+    answer = answers.read(response, asked_at=asked_at, secrets=secrets)
     return answer.error if isinstance(answer, Unsettled) else answer
 
 
@@ -112,5 +118,5 @@ def _next_interval(answer: Refused | Unreachable, interval: float) -> float:
 
 
 def _seconds(value: Any, otherwise: float) -> float:  # noqa: ANN401  # what JSON holds
-    usable = isinstance(value, int | float) and math.isfinite(value) and value > 0
-    return float(value) if usable else otherwise
+    usable = isinstance(value, int | float) and 0 < value < math.inf
+    return float(min(value, LONGEST)) if usable else otherwise

@@ -68,7 +68,7 @@ Transport = Callable[[Request], Response]
 def safe_url(url: str) -> str:
     """The URL back, if nobody on the way can change what it answers; `ValueError` otherwise."""
     parts = urlsplit(url)
-    safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+    safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
     if not safe or not parts.hostname or "@" in parts.netloc or not url.isascii():
         raise ValueError("an https URL was expected (http on loopback only)")
     _ = parts.port  # raises when it is none
@@ -82,7 +82,7 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or usual
 
 
-def _is_loopback(host: str | None) -> bool:
+def is_loopback(host: str | None) -> bool:
     import ipaddress  # noqa: PLC0415  # most hosts are names, and an import is dear
 
     try:

@@ -102,7 +102,8 @@ class Server:
             response = self._post(url, form, extra)
         except TransportError as failure:
             return answers.unsent(failure)
-        return answers.read(response, asked_at=asked_at)
+        secrets = answers.secrets_of(form, self.client.secret)
+        return answers.read(response, asked_at=asked_at, secrets=secrets)
 
     def revoke(self, token: str | None) -> bool:
         """Whether the server knows now that this refresh token is over (RFC 7009), as far as it is

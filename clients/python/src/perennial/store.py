@@ -4,6 +4,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from perennial.errors import StorageError
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -11,6 +13,19 @@ class Kept:
 
     version: int
     document: str = field(repr=False)
+
+
+class Withheld(StorageError):  # noqa: N818  # its kind says that it is one
+    """The document is there, but not its refresh token. `there` is the rest: enough for who replaces
+    the session by another one or by none, and too little to say that it is over.
+    """
+
+    def __init__(self, message: str, there: Kept) -> None:
+        super().__init__(message, there)  # both, so that it can be copied
+        self.there = there
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Store(Protocol):

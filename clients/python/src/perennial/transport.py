@@ -11,8 +11,16 @@ import urllib.error
 import urllib.request
 from email.message import Message
 from typing import Any
+from urllib.parse import urlsplit
 
-from perennial.messages import Request, Response, TooLongError, TransportError, safe_url
+from perennial.messages import (
+    Request,
+    Response,
+    TooLongError,
+    TransportError,
+    is_loopback,
+    safe_url,
+)
 
 CHUNK = 65_536
 _UNREACHED = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL}
@@ -32,6 +40,22 @@ class _AsItComes(urllib.request.HTTPErrorProcessor):
         self, _: urllib.request.Request, response: http.client.HTTPResponse
     ) -> http.client.HTTPResponse:
         return response
+
+
+class Proxies(urllib.request.ProxyHandler):
+    """Those of the environment, but for this machine: to another one, what is sent here in the clear
+    must not go, whether or not `no_proxy` says so.
+    """
+
+    def proxy_open(
+        self,
+        req: urllib.request.Request,
+        proxy: str,
+        type: str,  # noqa: A002  # as urllib calls it
+    ) -> http.client.HTTPResponse | None:
+        if is_loopback(urlsplit(req.full_url).hostname):
+            return None
+        return super().proxy_open(req, proxy, type)
 
 
 class _Timed(io.RawIOBase):
@@ -85,18 +109,22 @@ class _HttpsHandler(urllib.request.HTTPSHandler):
 
 
 class UrllibTransport:
-    """The standard library's HTTP, with the proxies of the environment and verified TLS."""
+    """The standard library's HTTP, with the proxies of the environment and verified TLS. What goes to
+    this machine goes through no proxy.
+    """
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         https = _HttpsHandler(context or ssl.create_default_context())
-        self._opener = urllib.request.build_opener(_HttpHandler(), https, _AsItComes())
+        self._opener = urllib.request.build_opener(Proxies(), _HttpHandler(), https, _AsItComes())
 
     def __call__(self, request: Request) -> Response:
         try:
             return self._answer(request)
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
-            text = f"{type(error).__name__}: {reason}"
+            # What is not the operating system's may quote the answer, and with it the request.
+            said = f": {reason}" if isinstance(error, OSError) else ""
+            text = f"{type(error).__name__}{said}"
             raise TransportError(text, reached=_may_have_reached(reason)) from None
 
     def _answer(self, request: Request) -> Response:

@@ -67,6 +67,11 @@ def test_a_call(signed_in, office):
     assert (asked.method, asked.authorization) == ("POST", "Bearer SECRET-access-0")
 
 
+def test_a_call_to_this_machine_goes_through_no_proxy(signed_in, office, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert signed_in("call", f"{office.url}/me").code == 0
+
+
 def test_a_call_with_a_token_that_is_refused(signed_in, office):
     office.api.revoke()
     assert signed_in("call", f"{office.url}/me").out == "welcome "

@@ -6,6 +6,7 @@ import pytest
 
 from clients.python.tests.stores.backends import Row
 from clients.python.tests.stores.documents import kept
+from clients.python.tests.stores.processes import ended, forked
 from perennial.errors import StorageError
 from perennial.stores import CallbackStore
 
@@ -73,7 +74,22 @@ def test_what_fails_under_the_lock_reaches_the_lock_and_the_caller_as_it_is():
     assert len(seen) == 1
 
 
-def test_without_a_lock_nobody_ever_has_it():
+def test_without_a_lock_the_threads_of_the_process_take_turns():
     row = Row()
-    with CallbackStore(read=row.read, swap=row.swap).lock(10) as held:
-        assert held is False
+    store = CallbackStore(read=row.read, swap=row.swap)
+    with store.lock(10) as held, store.lock(0.01) as second:
+        assert (held, second) == (True, False)
+    with store.lock(0) as held:
+        assert held
+
+
+def test_without_a_lock_a_child_does_not_wait_for_a_thread_that_it_lacks():
+    row = Row()
+    store = CallbackStore(read=row.read, swap=row.swap)
+
+    def take():
+        with store.lock(0) as held:
+            assert held
+
+    with store.lock(0):
+        assert ended(forked(take)) == 0

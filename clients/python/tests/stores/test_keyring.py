@@ -1,5 +1,6 @@
 """A refresh token in the keyring and the rest beside it."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from keyring.backends import fail, null
 
 from clients.python.tests.stores.documents import kept, same
 from perennial.errors import StorageError
+from perennial.store import Withheld
 from perennial.stores import FileStore, KeyringStore, MemoryStore
 
 FIRST = kept(1, refresh_token="r1", access_token="a1")
@@ -125,13 +127,18 @@ def test_a_session_ends_with_a_locked_keyring_and_its_token_goes_when_it_is_open
     assert ring.tokens() == ["r3"]
 
 
-def test_an_entry_that_is_gone_is_a_session_that_cannot_be_refreshed(store, ring):
+@pytest.mark.parametrize("new", [SECOND, kept(2, signed_out="user")], ids=["in", "out"])
+def test_an_entry_that_is_gone_is_not_the_end_and_signing_in_or_out_needs_none(store, ring, new):
     store.swap(0, FIRST)
     for entry in ring.directory.iterdir():
         entry.unlink()
-    assert same(store.read(), kept(1, access_token="a1"))
-    assert store.swap(1, SECOND)
-    assert same(store.read(), SECOND)
+    with pytest.raises(Withheld, match="another keyring, or its entry was deleted") as caught:
+        store.read()
+    assert same(caught.value.there, kept(1, access_token="a1"))
+    assert same(copy.deepcopy(caught.value).there, kept(1, access_token="a1"))
+    assert "a1" not in f"{caught.value} {caught.value!r}"
+    assert store.swap(1, new)
+    assert same(store.read(), new)
 
 
 def test_who_reads_while_another_replaces_gets_the_replacement(store, beside, ring, monkeypatch):

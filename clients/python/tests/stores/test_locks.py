@@ -86,10 +86,10 @@ def test_a_child_does_not_keep_the_lock_of_its_dead_parent(file):
     def parent():
         with FileLock(file).hold(10):
             forked(orphan)
-            ready.say()
             signal.pause()
 
     def orphan():
+        ready.say()
         orphan_may_go.wait()
         assert is_free(file)
         orphan_is_done.say()

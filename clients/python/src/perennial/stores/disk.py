@@ -1,7 +1,7 @@
 """What stores on disk ask of the operating system."""
 
 # pathlib takes longer to import than all stores together.
-# ruff: noqa: PTH102, PTH104, PTH105, PTH108, PTH111, PTH116, PTH118, PTH120, PTH208
+# ruff: noqa: PTH101, PTH102, PTH104, PTH105, PTH108, PTH111, PTH116, PTH118, PTH120, PTH208
 
 import os
 import stat
@@ -60,10 +60,25 @@ def check_owner(path: str, found: os.stat_result) -> None:
         raise StorageError(f"{path}: this is not a file")
     if sys.platform == "win32":  # permissions are inherited from the profile there
         return
-    if found.st_uid not in {os.geteuid(), 0}:
-        raise StorageError(f"{path}: this file belongs to another user")
+    _check_user(path, found)
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise StorageError(f"{path}: others can write to this file; use chmod 600")
+
+
+def _check_user(path: str, found: os.stat_result) -> None:
+    if sys.platform != "win32" and found.st_uid not in {os.geteuid(), 0}:
+        raise StorageError(f"{path}: this file belongs to another user")
+
+
+def make_private(path: str) -> None:
+    """Take from others the right to read it, without opening it. What is root's, only root can."""
+    if sys.platform == "win32":
+        return
+    with suppress(FileNotFoundError):
+        found = os.lstat(path)
+        open_to_others = stat.S_ISREG(found.st_mode) and found.st_mode & 0o077
+        if open_to_others and found.st_uid == os.geteuid():
+            os.chmod(path, _PRIVATE_FILE)
 
 
 def read(path: str, most: int) -> bytes | None:
@@ -115,9 +130,10 @@ def sweep(path: str) -> None:
 
 
 def put_aside(path: str) -> None:
-    """Rename what cannot be understood to `.unreadable-1`, or the first number that is free. The
-    caller keeps everybody from writing.
+    """Rename what cannot be understood to `.unreadable-1`, or the first number that is free, where
+    it is private: there may be a token in it. The caller keeps everybody from writing.
     """
+    make_private(path)
     number = 1
     while os.path.lexists(aside := f"{path}.unreadable-{number}"):
         number += 1
@@ -126,15 +142,32 @@ def put_aside(path: str) -> None:
 
 
 def open_lasting(path: str) -> int:
-    """A descriptor of a file that is made when it is not there, with its directory."""
-    flags = os.O_RDWR | _NO_LINK  # not inherited by other programs: PEP 446
+    """A descriptor of a file that is made when it is not there, with its directory. Another user's
+    file could be kept locked by that user for ever.
+    """
     try:
-        return os.open(path, flags)
+        descriptor = _open_existing(path)
     except FileNotFoundError:
         _make_directory(os.path.dirname(path))
         with suppress(FileExistsError):
             os.close(_create_private(path))
-        return os.open(path, flags)
+        descriptor = _open_existing(path)
+    try:
+        _check_user(path, os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _open_existing(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDWR | _NO_LINK)  # not inherited by other programs: PEP 446
+    except PermissionError:
+        found = status(path)
+        if found is not None and sys.platform != "win32" and found.st_uid != os.geteuid():
+            raise StorageError(f"{path}: this file belongs to another user") from None
+        raise
 
 
 def _make_directory(path: str) -> None:

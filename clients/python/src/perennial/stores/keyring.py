@@ -10,7 +10,7 @@ import keyring
 from keyring.backend import KeyringBackend
 
 from perennial.errors import StorageError
-from perennial.store import Kept, Store
+from perennial.store import Kept, Store, Withheld
 
 ENTRY = "keyring"
 """The member of the document beside that names the keyring's entries."""
@@ -20,6 +20,10 @@ _Object = dict[str, Any]
 _SECRET = "refresh_token"  # noqa: S105  # the name of a member
 _NOISE = 16
 _TRIES = 20
+_ABSENT = (
+    "the keyring has no refresh token of this session: it is another keyring, or its entry was"
+    " deleted; sign in again, or use the keyring where that was done"
+)
 
 
 class KeyringStore:
@@ -27,9 +31,10 @@ class KeyringStore:
     under `service` and a new random name with every new token; the swap of `beside`, which has to
     outlive the process, makes it the valid one. Windows keeps tokens of up to 1280 characters.
 
-    A keyring that is locked or does not answer is a `StorageError`. An entry that is gone, which
-    its person may have deleted, is a document without `refresh_token`. A document that `beside`
-    held before is read as it is, and split by the next swap.
+    A keyring that is locked or does not answer is a `StorageError`, and so is one without the entry
+    (`Withheld`): a process that has another keyring must not take the session for one that ended. A
+    swap does not need the former entry. A document that `beside` held before is read as it is, and
+    split by the next swap.
     """
 
     def __init__(
@@ -50,7 +55,7 @@ class KeyringStore:
                 return Kept(there.version, json.dumps(document | {_SECRET: token}))
             former, there = there, self._beside.read()
             if there == former:
-                return Kept(there.version, json.dumps(document))
+                raise Withheld(_ABSENT, Kept(there.version, json.dumps(document)))
         raise StorageError("the session is being replaced faster than it can be read")
 
     def swap(self, expected: int, new: Kept) -> bool:

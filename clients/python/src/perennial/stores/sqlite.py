@@ -91,6 +91,7 @@ class SqliteStore:
     def _swap(self, expected: int, new: Kept) -> bool:
         if not self._is_there():
             self._create()
+        disk.make_private(self._path)
         with self._transaction() as connection:
             connection.execute(_CREATE)
             there = _load_or_put_aside(connection, self._name)

@@ -1,6 +1,5 @@
-"""Promise: they work with any RFC 6749 server; a store without locks is still safe. Broken: with a
-server that does not announce Perennial's own metadata, a CallbackStore as its signature invites
-(`lock` left out) never refreshes, and blames another process."""
+"""Promise: they work with any RFC 6749 server, also with a CallbackStore whose `lock` is left out, as its
+signature invites."""
 
 from clients.python.tests.session.world import Party
 from perennial import CallbackStore

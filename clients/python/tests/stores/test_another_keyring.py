@@ -1,5 +1,6 @@
-"""Promise: never loses a session. Broken: a process that has another keyring (cron without D-Bus, ssh,
-`PYTHON_KEYRING_BACKEND`) finds no entry, takes that for the end, and ends the session for everybody."""
+"""Promise: never loses a session. A process that has another keyring (cron without D-Bus, ssh,
+`PYTHON_KEYRING_BACKEND`) finds no entry, and does not take that for the end of it.
+"""
 
 import pytest
 
