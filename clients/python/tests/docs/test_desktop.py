@@ -82,6 +82,7 @@ def test_without_a_network_a_person_stays_signed_in(app, server, pass_time):
     shown(app, "No connection. Your work is kept.")
     app["keep"]()
     assert app["session"].state is State.OFFLINE
+    app["session"].close()  # what was tried without a network has ended
     server.online()
     app["wake"]()
     shown(app, "Signed in")
