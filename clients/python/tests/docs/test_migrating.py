@@ -3,7 +3,6 @@
 import asyncio
 import json
 
-
 import pytest
 
 from clients.python.tests.docs.pages import numbers, run
