@@ -1,8 +1,12 @@
 """docs/client/command-line.md: its program, as people start it."""
 
+import subprocess
+import sys
+
 import pytest
 
 from clients.python.tests.docs.pages import numbers, run
+from tests.guides import block
 
 PAGE = "client/command-line.md"
 
@@ -78,3 +82,19 @@ def test_an_api_that_says_no_is_a_refusal(films, browser, names, server):
     films("sign-in")
     names["/films"] = "/forbidden"
     assert films("films")[0] == 1
+
+
+def test_eight_at_once_refresh_once(films, browser, names, server, tmp_path):
+    films("sign-in")
+    program = tmp_path / "films.py"
+    text = block(PAGE, "python", {})
+    for printed, real in names.items():
+        text = text.replace(printed, real)
+    program.write_text(text)
+    server.expire_access()
+    command = [sys.executable, str(program), "films"]
+    crowd = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(8)]
+    said = [each.communicate()[0] for each in crowd]
+    assert all(b'"user": "ana"' in each for each in said)
+    counts = server.log()["counts"]
+    assert (counts["rotations"], counts["family_kills"]) == (1, 0)
