@@ -120,7 +120,9 @@ def test_a_chain_asks_without_a_button(server, browser):
     assert len(browser.opened) == 2
 
 
-def test_after_quitting_nothing_is_shown_any_more(app):
+def test_quitting_keeps_the_session(app, launch):
+    app["sign_in"]()
     app["quit_now"]()
-    app["session"].sign_in_with_password("ana", "correct horse")
-    assert app["changes"].empty()
+    again = launch()
+    again["start"]()
+    assert again["session"].state is State.ACTIVE

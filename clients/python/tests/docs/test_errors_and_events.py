@@ -142,9 +142,10 @@ def test_a_wrong_password_leaves_the_session_as_it_was(session):
     assert session.token() == before
 
 
-def test_listeners_hear_of_everything_and_of_one_thing(session, server, caplog):
+def test_listeners_hear_of_everything_and_of_one_thing(server, names, caplog):
     caplog.set_level(logging.INFO, "films")
-    run(PAGE, {}, 1, session=session)
+    session = run(PAGE, names, 1)["session"]
+    session.sign_in_with_password("ana", "correct horse")
     lease = session.lease()
     server.revoke()
     with pytest.raises(errors.ReauthRequired):
@@ -152,6 +153,7 @@ def test_listeners_hear_of_everything_and_of_one_thing(session, server, caplog):
     session.logout()
     said = [record.getMessage() for record in caplog.records if record.name == "films"]
     assert said == [
+        "SignedIn()",
         "ReauthRequired(reason='session_ended')",
         "over: session_ended",
         "SignedOut(initiator='user')",
