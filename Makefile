@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 OURS := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable
 
-.PHONY: help run test lint format docs bench status-bench proof mutation soak lock clean
+.PHONY: help run test lint format docs bench client-rig status-bench proof mutation soak lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,8 +61,13 @@ format: $(VENV)/dev.stamp ## rewrite the code in the house style
 docs: $(VENV)/dev.stamp ## write the generated pages again: settings, clauses by tests
 	$(BIN)/python -m docs.generate
 
-bench: $(VENV)/dev.stamp ## measure what a refresh costs, in RSA signatures of the same run
+bench: $(VENV)/dev.stamp ## measure what a refresh costs, in RSA signatures of the same run, and what the client costs
 	$(BIN)/python bench/refresh.py
+	$(BIN)/python bench/client.py
+
+client-rig: $(VENV)/dev.stamp ## count who is signed out: six processes, lost answers, kills, other clients (4 minutes)
+	$(BIN)/python -m bench.rig
+	$(BIN)/python -m bench.rig.crowd
 
 status-bench: $(VENV)/dev.stamp ## measure what status lists cost, and write it into docs/performance.md
 	$(BIN)/python -m bench.status

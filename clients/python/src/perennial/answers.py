@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from perennial.errors import OfflineError, ProtocolError, ServerBusyError, Unreachable
-from perennial.messages import Response, TransportError
+from perennial.messages import Response, TooLongError, TransportError
 from perennial.record import Granted
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ Answer = Granted | Refused | Unsettled
 
 
 def unsent(failure: TransportError) -> Unsettled:
-    return Unsettled(OfflineError(str(failure)), failure.reached)
+    kind = ProtocolError if isinstance(failure, TooLongError) else OfflineError
+    return Unsettled(kind(str(failure)), failure.reached)
 
 
 def read(response: Response, *, asked_at: float) -> Answer:

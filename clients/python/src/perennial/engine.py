@@ -49,7 +49,7 @@ class Engine:
         self._skew, self._chain = skew, chain
         self.book = Book(clock, bell)
         self._forced: deque[float] = deque()
-        self._quiet_until = self._busy_until = clock.monotonic()
+        self._quiet_until = self._busy_until = self._spared_until = clock.monotonic()
         self.after_fork()
 
     def after_fork(self) -> None:
@@ -65,7 +65,7 @@ class Engine:
         `leave`. `patience` is in seconds. `rejected` is the record whose access token was refused;
         `RefreshLoopError` when that happens all the time.
         """
-        started = None
+        started = False
         with self._mutex:
             refused = rejected if rejected is not None and self._is_held(rejected) else None
             ready, wanted = self._usable() if refused is None else (None, True)
@@ -74,13 +74,12 @@ class Engine:
             if refused is not None:
                 self._spend(flight, refused)
             if flight is None and (ready is None or (wanted and self._may_try())):
-                self._flight = flight = started = Flight()
-                self._woken.clear()
+                flight, started = self._new_flight(), True
             if flight is not None and ready is None:
                 self._board(flight, patience, refused)
-            found = ready or flight
-        if started is not None:
-            take_off(started, lambda: self._fly(started))
+        if flight is not None and started:
+            self._take_off(flight)
+        found = ready or flight
         assert found is not None
         return found
 
@@ -98,10 +97,31 @@ class Engine:
                 self._woken.set()
 
     def wake(self) -> None:
-        """The network is back, or the machine, or the person: what waits tries again now."""
+        """The network is back, or the machine, or the person: what waits tries again now, and what
+        there is to fetch, to store or to tell the server begins.
+        """
         with self._mutex:
             self._quiet_until = self._clock.monotonic()
             self._woken.set()
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Begin what there is to fetch, to store or to tell the server, though nobody waits for it."""
+        with self._mutex:
+            self.book.notice()
+            _, wanted = self._usable()
+            begins = wanted and self._flight is None and self._may_try()
+            flight = self._new_flight() if begins else None
+        if flight is not None:
+            self._take_off(flight)
+
+    def _new_flight(self) -> Flight:
+        self._flight = flight = Flight()
+        self._woken.clear()
+        return flight
+
+    def _take_off(self, flight: Flight) -> None:
+        take_off(flight, lambda: self._fly(flight))
 
     def _is_held(self, record: Record) -> bool:
         held = self.book.record
@@ -113,14 +133,15 @@ class Engine:
         if held is None or not held.record.active:
             return None, True
         fresh = held.freshness(self._clock, self._skew)
-        if fresh in {Freshness.DUE, Freshness.EXPIRED}:
+        if fresh is Freshness.EXPIRED or (fresh is Freshness.DUE and self._may_try()):
             return None, True
         renewable = held.record.refresh_token is not None
-        stale = fresh is Freshness.STALE and renewable
+        stale = fresh is not Freshness.FRESH and renewable
         return held, stale or self.book.unstored is not None
 
     def _may_try(self) -> bool:
-        return self._clock.monotonic() >= max(self._quiet_until, self._busy_until)
+        until = max(self._quiet_until, self._busy_until, self._spared_until)
+        return self._clock.monotonic() >= until
 
     def _spend(self, flight: Flight | None, rejected: Record) -> None:
         """Tokens that are refused as soon as they come are not to be fetched for ever."""
@@ -153,6 +174,9 @@ class Engine:
             with self._mutex:
                 if self._flight is flight:
                     self._flight = None
+                if isinstance(verdict, Held) and flight.rejects(verdict.record):
+                    # Somebody came to replace it when it had just been settled that it would do.
+                    verdict = flight.late()
             flight.future.set_result(verdict)
             self._bell.ring()
 
@@ -187,7 +211,7 @@ class Engine:
             usable = flight.rejected is None and left is not None and left > 0
             if usable and trouble.reached and not self._driver.server.replays:
                 # What may be the last use of this refresh token waits until it has to be.
-                self._quiet_until = max(self._quiet_until, now + (left or 0))
+                self._spared_until = now + (left or 0)
             if isinstance(trouble.error, StorageError):
                 self.book.degraded(str(trouble.error))
             if not usable:

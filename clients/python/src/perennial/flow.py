@@ -3,8 +3,8 @@ sends and waits for it. So each step can be tested, and be the last one before a
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from perennial.answers import Answer, Refused, Unsettled
 from perennial.errors import StorageError
@@ -15,28 +15,24 @@ MOST_SWAPS = 20
 RESTLESS = "the store changes faster than it can be written"
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """Answered with what the store holds, `Record | None`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Swap:
+class Swap(NamedTuple):
     """Answered with whether `record` replaced version `expected`."""
 
     expected: int
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """The refresh token of `record`, with its intent as `Idempotency-Key`; an `Answer` comes."""
 
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     seconds: float
 
 
@@ -45,43 +41,41 @@ Step = Read | Swap | Send | Pause
 Steps = Generator[Step, Any, T]
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
+class Current(NamedTuple):
     """These are the tokens to use, by this refresh or by what a sibling has stored."""
 
     record: Record
     source: Literal["network", "sibling"]
 
 
-@dataclass(frozen=True, slots=True)
-class Over:
+class Over(NamedTuple):
     """The session has ended, or somebody signed out."""
 
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """No new tokens; the session is as it was."""
 
     record: Record
     why: Refused | Unsettled
 
 
-@dataclass(frozen=True, slots=True)
-class Unstored:
+class Unstored(NamedTuple):
     """`renewed` is good but only in memory: the store could not take it in the place of `base`."""
 
     base: Record
     renewed: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Overtaken:
+class Overtaken(NamedTuple):
     """Somebody signed out, or in, meanwhile: `record` counts, and `to_revoke` belongs to nobody."""
 
     record: Record
     to_revoke: str | None
+
+    def __repr__(self) -> str:
+        return f"Overtaken(record={self.record!r})"
 
 
 Outcome = Current | Over | Failed | Unstored | Overtaken

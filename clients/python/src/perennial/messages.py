@@ -20,6 +20,10 @@ class TransportError(Exception):
         self.reached = reached
 
 
+class TooLongError(TransportError):
+    """More than `Request.longest` came, so that it is not what was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """With a body it is a POST of a form. `longest` is in bytes, `timeout` in seconds."""

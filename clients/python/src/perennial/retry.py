@@ -26,9 +26,9 @@ class Trouble:
             return self.wait
         if attempt == 1 and self.reached and replays:
             return 0.0
-        return _jitter() * min(LONGEST, SHORTEST * 2.0 ** min(attempt, 10))
+        return jitter() * min(LONGEST, SHORTEST * 2.0 ** min(attempt, 10))
 
 
-def _jitter() -> float:
+def jitter() -> float:
     """From 0 to 1, and another one in each process, forked or not."""
     return int.from_bytes(os.urandom(4), "big") / 2**32

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from perennial import answers
 from perennial.answers import Answer as Answered
 from perennial.answers import Refused, Unsettled
+from perennial.background import EVERY, Background
 from perennial.book import State
 from perennial.clock import Clock, SystemClock
 from perennial.driver import Driver
@@ -309,8 +310,17 @@ class Session:
     # --- keeping it -------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """The application is in front again, or the network is back: what waits tries again now."""
+        """The application is in front again, or the network is back: what waits tries again now, and
+        what is due begins.
+        """
         self._engine.wake()
+
+    def keep_fresh(self, every: float = EVERY) -> Background:
+        """Look after it in a thread of its own, every so many seconds, until the returned value is
+        stopped or its `with` ends. For programs that stay: they learn of a sign-out elsewhere, and
+        the first request after a pause does not wait.
+        """
+        return Background(self._engine, self.clock, every).start()
 
     def close(self) -> None:
         """Wait, at most for one request, until a refresh on its way has been stored."""

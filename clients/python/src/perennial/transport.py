@@ -11,7 +11,7 @@ import urllib.request
 from email.message import Message
 from typing import Any
 
-from perennial.messages import Request, Response, TransportError, safe_url
+from perennial.messages import Request, Response, TooLongError, TransportError, safe_url
 
 CHUNK = 65_536
 _UNREACHED = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL}
@@ -109,7 +109,7 @@ class UrllibTransport:
             while chunk := answer.read1(CHUNK):
                 body += chunk
                 if len(body) > request.longest:
-                    raise TransportError("too long")
+                    raise TooLongError("too long")
                 if time.monotonic() > deadline:
                     raise TransportError("too slow")
             if answer.length:

@@ -4,6 +4,7 @@ import threading
 
 from clients.python.tests.session.world import SECONDS, Failing
 from perennial.book import State
+from perennial.flow import Overtaken, Send, Unstored
 from perennial.record import Record
 from perennial.session import Session
 
@@ -22,6 +23,9 @@ def test_no_secret_is_in_any_repr(party):
             record.kept(),
             session._engine.book.held,
             session.server.client,
+            Overtaken(record, record.refresh_token),
+            Unstored(record, record),
+            Send(record),
             *party.events,
         )
     ]

@@ -222,6 +222,18 @@ def test_what_the_server_could_not_be_told_it_is_told_later(party):
     assert party.server.revoked == ["r0"], "once is enough"
 
 
+def test_waking_tells_the_server_what_it_could_not_be_told(party):
+    session = party.signed_in()
+    party.server.away = True
+    assert session.logout() is False
+    party.server.away = False
+    for _ in range(2):
+        session.wake()
+        party.settled(session)
+    assert party.server.revoked == ["r0"]
+    assert session.state is State.SIGNED_OUT
+
+
 def test_signing_in_as_somebody_else_during_a_refresh_is_not_undone(party):
     session, sibling = party.signed_in(), party.session()
     party.clock.advance(900)
@@ -282,4 +294,19 @@ def test_a_strict_server_is_asked_again_only_when_it_has_to_be():
     assert session.token() == "a0"
     assert len(party.settled(session) and party.server.refreshes) == 1
     party.clock.advance(50)
+    assert session.token() == "a1"
+
+
+def test_in_its_last_seconds_a_token_serves_while_a_strict_server_is_spared():
+    party = Party(replays=False)
+    session = party.signed_in()
+    party.clock.advance(891)
+    party.server.plan.append(TransportError("reset"))
+    assert session.token() == "a0"
+    party.settled(session)
+    party.clock.advance(5)
+    assert session.token() == "a0"
+    session.wake()
+    assert len(party.settled(session) and party.server.refreshes) == 1
+    party.clock.advance(4)
     assert session.token() == "a1"

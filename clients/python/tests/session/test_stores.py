@@ -70,6 +70,23 @@ def test_tokens_that_could_not_be_stored_are_used_and_stored_later(party):
     assert len(party.server.refreshes) == 1
 
 
+def test_waking_stores_what_could_not_be_stored(party):
+    session = party.signed_in()
+    party.clock.advance(900)
+
+    def full(form):
+        party.store.broken = {"swap"}
+        return party.server.grant(form)
+
+    party.server.plan.append(full)
+    assert session.token() == "a1"
+    party.store.broken = set()
+    session.wake()
+    party.settled(session)
+    assert party.session().token() == "a1"
+    assert len(party.server.refreshes) == 1
+
+
 def test_nothing_is_rotated_on_top_of_what_could_not_be_stored(party):
     session = party.signed_in()
     party.clock.advance(900)

@@ -12,7 +12,7 @@ from perennial.errors import (
     ServerBusyError,
     SignedOut,
 )
-from perennial.messages import TransportError
+from perennial.messages import TooLongError, TransportError
 
 
 def test_a_fresh_token_is_given_without_asking(party):
@@ -84,6 +84,7 @@ def test_every_refresh_has_a_key_of_its_own(party):
         (answer(b"<html>log in to the hotel</html>"), ProtocolError),
         (answer({"error": "no"}, 418), ProtocolError),
         (answer({"access_token": ""}), ProtocolError),
+        (TooLongError("too long"), ProtocolError),
     ],
 )
 def test_what_settles_nothing_keeps_the_session(party, trouble, error):

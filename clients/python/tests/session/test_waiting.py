@@ -7,8 +7,15 @@ from contextlib import suppress
 
 import pytest
 
-from clients.python.tests.session.world import SECONDS, Party, until
-from perennial.errors import OfflineError, ReauthRequired, RefreshLoopError, SessionError
+from clients.python.tests.session.world import SECONDS, Party, answer, until
+from perennial.book import State
+from perennial.errors import (
+    OfflineError,
+    ReauthRequired,
+    RefreshLoopError,
+    ServerBusyError,
+    SessionError,
+)
 from perennial.messages import TransportError
 
 CROWD = 50
@@ -69,6 +76,27 @@ def test_a_refused_token_is_not_given_again_though_no_other_is_to_be_had(party):
         session.renew(lease, timeout=0.05)
     party.server.away = False
     assert session.renew(lease).access_token == "a1"
+
+
+def test_who_comes_with_a_refused_token_never_gets_that_one_back(party):
+    """The flight has just settled that the old token will do, and has not yet told anybody."""
+    session = party.signed_in()
+    party.clock.advance(700)
+    party.server.plan.append(TransportError("no route", reached=False))
+    boarded = []
+
+    def refused(_):
+        if not boarded:
+            boarded.append(None)
+            boarded[0] = crowd.submit(session._engine.look, 1, session._engine.book.record)
+            boarded[0].result(SECONDS)
+
+    with ThreadPoolExecutor(1) as crowd:
+        session.on("refresh_retry", refused)
+        assert session.token() == "a0"
+        until(lambda: boarded and boarded[0] is not None)
+        with pytest.raises(OfflineError):
+            boarded[0].result(SECONDS).wait(SECONDS)
 
 
 def test_tokens_that_are_refused_as_soon_as_they_come_are_not_fetched_for_ever(party):
@@ -153,6 +181,52 @@ def test_those_who_wait_while_the_network_is_away_get_their_token_when_it_is_bac
         assert {each.result(SECONDS) for each in waiting} == {"a1"}
     assert len(party.server.forms) == 6
     assert len(party.told("refresh_retry")) == 4
+
+
+def test_waking_fetches_what_is_due_and_nothing_else(party):
+    session = party.signed_in()
+    for seconds, generation in ((599, 0), (1, 1), (0, 1), (900, 2)):
+        party.clock.advance(seconds)
+        session.wake()
+        party.settled(session)
+        assert len(party.server.refreshes) == generation
+    assert session.token() == "a2"
+
+
+def test_waking_finds_a_session_that_nobody_asked_for_yet(party):
+    party.signed_in()
+    session = party.session()
+    session.wake()
+    party.settled(session)
+    assert session.state is State.ACTIVE
+    assert party.server.refreshes == []
+
+
+def test_waking_does_not_hurry_a_server_that_asked_to_wait(party):
+    session = party.signed_in()
+    party.clock.advance(900)
+    party.server.plan.append(answer({}, 429, **{"retry-after": "60"}))
+    with pytest.raises(ServerBusyError):
+        session.token(timeout=1)
+    session.wake()
+    party.settled(session)
+    assert len(party.server.refreshes) == 1
+    party.clock.advance(60)
+    session.wake()
+    party.settled(session)
+    assert len(party.server.refreshes) == 2
+
+
+def test_waking_asks_nobody_to_sign_in_again():
+    asked = []
+    party = Party()
+    session = party.signed_in(reauthenticators=[lambda *_: asked.append(1) or "declined"])
+    party.clock.advance(900)
+    party.server.ended = "session_idle"
+    session.wake()
+    party.settled(session)
+    assert session.state is State.REAUTH_REQUIRED
+    assert asked == []
 
 
 def test_nobody_tries_on_when_nobody_waits_any_more(party):
