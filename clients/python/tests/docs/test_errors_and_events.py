@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 
 import httpx
 import pytest
@@ -144,17 +145,19 @@ def test_a_wrong_password_leaves_the_session_as_it_was(session):
 
 def test_listeners_hear_of_everything_and_of_one_thing(server, names, caplog):
     caplog.set_level(logging.INFO, "films")
-    session = run(PAGE, names, 1)["session"]
+    session, told = run(PAGE, names, 1)["session"], threading.Event()
+    session.on("signed_out", lambda _: told.set())
     session.sign_in_with_password("ana", "correct horse")
     lease = session.lease()
     server.revoke()
     with pytest.raises(errors.ReauthRequired):
         session.renew(lease)
     session.logout()
+    assert told.wait(30)
     said = [record.getMessage() for record in caplog.records if record.name == "films"]
     assert said == [
         "SignedIn()",
-        "ReauthRequired(reason='session_ended')",
         "over: session_ended",
         "SignedOut(initiator='user')",
+        "goodbye",
     ]
