@@ -19,8 +19,9 @@ from tests.servers import PostgreSQL, RedisServer, ServerError, wait_until
 
 REPOSITORY = Path(__file__).parents[1]
 KEEPER = """
-import sys
+import signal, sys
 from tests import servers
+signal.signal(signal.SIGINT, signal.default_int_handler)
 server = getattr(servers, sys.argv[1])()
 print(server.pid, server._child._scratch, flush=True)
 sys.stdin.read()

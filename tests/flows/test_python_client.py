@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -65,6 +66,40 @@ class Browser:
     def surf(self, url):
         with Surfer(self.account) as person:
             return httpx.get(person.go(url, self.decision))
+
+
+ANY = {  # what another run says differently, in the order of replacement
+    r"https?://[^/\s]+": "URL",
+    r"(/\S+)+/[0-9a-f]{32}\.json": "FILE",
+    r"[0-9a-f]{24,32}": "ID",
+    r"(\d+ (d|h|min|s) ?)+": "TIME",
+    r"Python-urllib/3\.\d+": "PROGRAM",
+    r"[0-9]+": "NUMBER",
+}
+
+
+def in_general(text):
+    for each, instead in ANY.items():
+        text = re.sub(each, instead, text)
+    return text.split()
+
+
+def test_the_demo_of_the_readme(account, tmp_path, monkeypatch, capfd):
+    (demo,) = re.findall(r"```console\n(.*?)```", README.read_text(), re.DOTALL)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+    def ask(prompt):
+        print(prompt, file=sys.stderr)
+        return account.password
+
+    for step in demo.split("$ ")[1:]:
+        command, printed = step.split("\n", 1)
+        command = re.sub("--client-id \\w+", f"--client-id {account.client_id}", command)
+        command = command.replace("--username demo", f"--username {account.username}")
+        command = command.replace("http://127.0.0.1:8000", account.url)
+        main(command.split()[3:], Outside(ask_secret=ask))
+        said = capfd.readouterr()
+        assert in_general(said.err + said.out) == in_general(printed)
 
 
 def test_the_readme_as_printed(account, api, tmp_path, capsys):

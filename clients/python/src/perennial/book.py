@@ -26,6 +26,9 @@ class State(str, Enum):
     REAUTH_REQUIRED = "reauth_required"
     SIGNED_OUT = "signed_out"
 
+    def __str__(self) -> str:
+        return self.value
+
 
 class Book:
     """Not for two threads at once: whoever owns it has a mutex."""

@@ -90,7 +90,7 @@ def test_every_refresh_has_a_key_of_its_own(party):
 def test_what_settles_nothing_keeps_the_session(party, trouble, error):
     session = party.signed_in()
     party.clock.advance(900)
-    party.server.plan.extend([trouble] * 3)
+    party.server.plan.extend([trouble] * 50)
     with pytest.raises(error):
         session.token(timeout=0.05)
     party.settled(session)

@@ -21,6 +21,9 @@ class Reason(str, Enum):
     BAD_STATUS_REFERENCE = "bad_status_reference"
     INACTIVE = "inactive"
 
+    def __str__(self) -> str:
+        return self.value
+
 
 class VerifyError(Exception):
     """One of the three below."""

@@ -1,6 +1,4 @@
-"""Promise: logout ends what it says. Broken: `logout(revoke=False)` is ignored by a flight in progress,
-which revokes all the same; and a session that a new sign-in replaces is left alive at the server, its
-refresh token forgotten without being revoked."""
+"""Logout ends what it says."""
 
 import pytest
 

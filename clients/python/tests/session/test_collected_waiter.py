@@ -1,5 +1,4 @@
-"""Promise: a waiter is never left hanging. Broken: a coroutine that was abandoned while it waited is
-collected inside the engine's own critical section, and its `leave` waits for the mutex of its thread."""
+"""A waiter is never left hanging."""
 
 import subprocess
 import sys

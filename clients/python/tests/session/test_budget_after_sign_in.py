@@ -1,5 +1,4 @@
-"""Promise: a 401 leads to exactly one retry. Broken: the budget of refused tokens, and a `Retry-After`
-of up to an hour, outlive the session that earned them: who signs in anew cannot refresh."""
+"""A 401 leads to exactly one retry."""
 
 from perennial import RefreshLoopError
 

