@@ -10,6 +10,8 @@ from clients.python.tests.stores.processes import ended, forked
 from perennial.errors import StorageError
 from perennial.stores import CallbackStore
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+
 SECRET = "parameters: ('secret')"
 
 

@@ -13,6 +13,8 @@ from clients.python.tests.stores.processes import ended, forked
 from perennial import FileStore, SqliteStore, StorageError
 from perennial.store import Kept
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+
 NOBODY = 65534
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
