@@ -149,6 +149,8 @@ def sign_in(run: _Run) -> int:
 
 def show_session(run: _Run) -> int:
     state, times = run.session.restore(), run.session.times
+    if state is State.SIGNED_OUT:
+        run.session.wake()  # what the server could not be told then it is told now
     said = {
         "state": state.value,
         "reason": run.session.reason,

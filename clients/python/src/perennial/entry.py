@@ -43,7 +43,7 @@ class Entry:
         """Into the store, or into memory where the store fails."""
         try:
             record = self._driver.run(
-                flow.replace_by(lambda there: there.signed_in(granted, revoke=revoke))
+                flow.replace_by(lambda there: there.signed_in(granted, revoke=revoke), anew=True)
             )
         except StorageError:
             base = self._book.record or Record()
@@ -72,7 +72,7 @@ class Entry:
         record: Record | None = None
         try:
             with self._driver.store.lock(1.0):
-                record = self._driver.run(flow.replace_by(over))
+                record = self._driver.run(flow.replace_by(over, anew=True))
         except StorageError as error:
             if record is None:
                 return over(known or Record()), error

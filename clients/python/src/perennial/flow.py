@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from perennial.answers import Answer, Refused, Unsettled
 from perennial.errors import StorageError
-from perennial.record import Granted, Record, Standing
+from perennial.record import Granted, Record, Standing, read
+from perennial.store import Withheld
 
 SECOND_LOOKS = (0.0, 0.05, 0.2)
 MOST_SWAPS = 20
@@ -207,12 +208,18 @@ def _end(record: Record, reason: str) -> Steps[Over | Current]:
     return Over(record.ended(reason))
 
 
-def replace_by(make: Callable[[Record], Record]) -> Steps[Record]:
+def replace_by(make: Callable[[Record], Record], *, anew: bool = False) -> Steps[Record]:
     """Put what `make` makes of the present record in its place: a sign-in, a sign-out. The record
-    that was written; `StorageError` when the store cannot.
+    that was written; `StorageError` when the store cannot. `anew`: also in the place of one whose
+    refresh token is withheld, which nothing of it is needed for.
     """
     for _ in range(MOST_SWAPS):
-        there = (yield from _read()) or Record()
+        try:
+            there = (yield from _read()) or Record()
+        except Withheld as error:
+            if not anew:
+                raise
+            there = read(error.there)
         made = make(there)
         if (yield from _swap(there.version, made)):
             return made

@@ -268,7 +268,7 @@ class Session:
             raise answer.error
         if isinstance(answer, Refused):
             if answer.code in OF_THE_CLIENT:
-                raise ConfigError(f"{answer.code}: {answer.description}", answer.code)
+                raise ConfigError(f"{answer.code}: {answer.description}".rstrip(": "), answer.code)
             raise SignInError(answer.code, answer.description)
         self._engine.sign_in(answer, revoke=True)
 

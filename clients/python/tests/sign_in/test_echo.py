@@ -71,7 +71,7 @@ def test_a_description_that_repeats_the_client_secret_is_not_shown(party):
     session = party.session(client_secret="top secret")
     said = {"error": "invalid_client", "error_description": "not top+secret"}
     party.server.plan.append(answer(said, 401))
-    with pytest.raises(SignInError) as caught:
+    with pytest.raises(ConfigError) as caught:
         session.sign_in_with_password("alice", "correct horse")
     assert str(caught.value) == "invalid_client"
 
