@@ -73,7 +73,6 @@ ANY = {  # what another run says differently, in the order of replacement
     r"(/\S+)+/[0-9a-f]{32}\.json": "FILE",
     r"[0-9a-f]{24,32}": "ID",
     r"(\d+ (d|h|min|s) ?)+": "TIME",
-    r"Python-urllib/3\.\d+": "PROGRAM",
     r"[0-9]+": "NUMBER",
 }
 
