@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 OURS := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable
 
-.PHONY: help run test lint format docs bench client-rig status-bench proof mutation soak lock clean
+.PHONY: help node run test lint format docs bench client-rig status-bench proof mutation soak lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,8 @@ $(VENV)/node.stamp: $(NODE:%=%/package-lock.json) | $(VENV)/dev.stamp
 		npm ci --prefix $$place --no-audit --no-fund --loglevel=error || echo "npm could not install $$place" >&2; \
 	done; fi
 	@touch $@
+
+node: $(VENV)/node.stamp
 
 run: export PERENNIAL_ENV := development
 run: export PERENNIAL_ISSUER := http://127.0.0.1:$(PORT)

@@ -106,7 +106,7 @@ def keep(world, variant, seconds):
 @pytest.mark.proof
 def test_no_sequence_of_events_breaks_an_invariant(make_world):
     world = make_world(60_000)
-    steps = scale.scaled(10_000, 100_000)
+    steps = scale.scaled(6_000, 100_000)
     seconds = explore(Machine, world, steps)
     # What generators draw depends on the code around them; a rare turn may take another seed.
     for more in range(1, 4):
