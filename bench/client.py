@@ -16,8 +16,8 @@ from perennial import MemoryStore, Session
 from perennial.httpx import SessionAuth
 from perennial.server import Endpoints
 
-IMPORTS = {
-    "import urllib.request": 1.0,
+IMPORTS: dict[str, float | None] = {
+    "import urllib.request": None,
     "from perennial import Session, FileStore": 1.3,
     "from perennial import Session, FileStore; import perennial.httpx": None,
 }
