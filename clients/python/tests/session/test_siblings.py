@@ -17,6 +17,16 @@ def stored(party):
     return read(party.store.read())
 
 
+def on_its_way(party, session):
+    """A refresh of a sibling whose answer has not come yet."""
+    late = Driver(party.store, session.server, party.clock)
+    doing = flow.refresh(stored(party), lambda _: True, new_key)
+    step = next(doing)
+    while not isinstance(step, flow.Send):
+        step = doing.send(late._do(step))
+    return late, doing, late._do(step)
+
+
 def to_the_end(driver, doing, step):
     while True:
         done = driver._do(step)
@@ -129,12 +139,7 @@ def test_a_refusal_is_checked_against_what_a_sibling_stored_meanwhile(party):
 def test_the_answer_of_a_sibling_that_comes_late_still_counts(party):
     session = party.signed_in()
     party.clock.advance(900)
-    late = Driver(party.store, session.server, party.clock)
-    doing = flow.refresh(stored(party), lambda _: True, new_key)
-    step = next(doing)
-    while not isinstance(step, flow.Send):
-        step = doing.send(late._do(step))
-    granted = late._do(step)
+    late, doing, granted = on_its_way(party, session)
     party.server.plan.append(answer({"error": "invalid_grant", "reason": "session_ended"}, 400))
     with pytest.raises(ReauthRequired):
         session.token()
@@ -147,12 +152,7 @@ def test_the_answer_of_a_sibling_that_comes_late_still_counts(party):
 def test_an_answer_that_comes_late_does_not_undo_what_siblings_went_on_to(party):
     session = party.signed_in()
     party.clock.advance(900)
-    late = Driver(party.store, session.server, party.clock)
-    doing = flow.refresh(stored(party), lambda _: True, new_key)
-    step = next(doing)
-    while not isinstance(step, flow.Send):
-        step = doing.send(late._do(step))
-    granted = late._do(step)
+    late, doing, granted = on_its_way(party, session)
     for number in (1, 2):
         assert session.token() == f"a{number}"
         party.clock.advance(900)

@@ -15,6 +15,16 @@ def party():
     return made
 
 
+def fill_up_meanwhile(party):
+    """The store is full when the answer to the next refresh comes."""
+
+    def full(form):
+        party.store.broken = {"swap"}
+        return party.server.grant(form)
+
+    party.server.plan.append(full)
+
+
 @pytest.mark.parametrize("part", ["read", "swap", "lock"])
 def test_nothing_is_sent_while_the_store_cannot_be_used(party, part):
     session = party.signed_in()
@@ -52,12 +62,7 @@ def test_a_store_that_is_locked_at_launch_is_not_a_sign_out(party):
 def test_tokens_that_could_not_be_stored_are_used_and_stored_later(party):
     session = party.signed_in()
     party.clock.advance(900)
-
-    def full(form):
-        party.store.broken = {"swap"}
-        return party.server.grant(form)
-
-    party.server.plan.append(full)
+    fill_up_meanwhile(party)
     assert session.token() == "a1"
     assert [event.cause for event in party.told("storage_degraded")]
     assert session.token() == "a1"
@@ -73,12 +78,7 @@ def test_tokens_that_could_not_be_stored_are_used_and_stored_later(party):
 def test_a_token_of_unknown_life_serves_though_it_could_not_be_stored(party):
     party.server.lifetime = None
     session = party.signed_in()
-
-    def full(form):
-        party.store.broken = {"swap"}
-        return party.server.grant(form)
-
-    party.server.plan.append(full)
+    fill_up_meanwhile(party)
     session.renew(session.lease())
     party.clock.advance(60)
     assert session.token() == "a1"
@@ -90,12 +90,7 @@ def test_a_token_of_unknown_life_serves_though_it_could_not_be_stored(party):
 def test_waking_stores_what_could_not_be_stored(party):
     session = party.signed_in()
     party.clock.advance(900)
-
-    def full(form):
-        party.store.broken = {"swap"}
-        return party.server.grant(form)
-
-    party.server.plan.append(full)
+    fill_up_meanwhile(party)
     assert session.token() == "a1"
     party.store.broken = set()
     session.wake()
@@ -107,12 +102,7 @@ def test_waking_stores_what_could_not_be_stored(party):
 def test_nothing_is_rotated_on_top_of_what_could_not_be_stored(party):
     session = party.signed_in()
     party.clock.advance(900)
-
-    def full(form):
-        party.store.broken = {"swap"}
-        return party.server.grant(form)
-
-    party.server.plan.append(full)
+    fill_up_meanwhile(party)
     session.token()
     party.clock.advance(900)
     with pytest.raises(StorageError):
