@@ -172,10 +172,10 @@ class Engine:
 
     def finish(self) -> None:
         """Wait for a refresh on its way, so that its answer is stored before the program ends: as
-        long as a request may take, and its repetition. Nobody waits for a person.
+        long as a request may take, and its repetition. Nobody waits for a person, or for itself.
         """
         flight = self._hangar.last
-        if flight is None or flight.asking:
+        if flight is None or flight.asking or flight.thread == threading.get_ident():
             return
         with self._hangar.mutex:
             self._hangar.wake()

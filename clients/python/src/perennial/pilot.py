@@ -51,6 +51,16 @@ class Pilot:
         self._skew, self._chain = skew, chain
 
     def fly(self, flight: Flight) -> None:
+        try:
+            self._fly(flight)
+            self._bell.ring()
+            self._entry.pay(flight.owed)
+        except Exception:
+            LOG.exception("what follows a refresh failed")
+        finally:
+            flight.landed.set()
+
+    def _fly(self, flight: Flight) -> None:
         verdict: Verdict = SessionError("the refresh failed; the program's own log says how")
         try:
             verdict = self._until_settled(flight)
@@ -62,17 +72,11 @@ class Pilot:
                 if isinstance(verdict, Held) and flight.rejects(verdict.record):
                     # Somebody came to replace it when it had just been settled that it would do.
                     verdict = flight.late()
-                self._count(verdict)
+                if not isinstance(
+                    verdict, Held | Unreachable | StorageError | ReauthRequired | SignedOut
+                ):
+                    self._pace.rest()
                 flight.settle(verdict)
-            self._bell.ring()
-            self._entry.pay(flight.owed)
-            flight.landed.set()
-
-    def _count(self, verdict: Verdict) -> None:
-        if isinstance(verdict, Held):
-            self._pace.settled()
-        elif not isinstance(verdict, Unreachable | StorageError | ReauthRequired | SignedOut):
-            self._pace.rest()
 
     def _until_settled(self, flight: Flight) -> Verdict:
         breath, flight.trouble = self._pace.breath(), self._pace.trouble
@@ -81,6 +85,8 @@ class Pilot:
         while True:
             result = self._pace.held_off() or self._attempt(flight)
             if not isinstance(result, Trouble):
+                if isinstance(result, Held):
+                    self._pace.settled()
                 return self._come_back(flight, result)
             self._pace.tries += 1
             flight.trouble = result.error

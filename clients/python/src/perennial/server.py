@@ -1,6 +1,7 @@
 """The authorization server, as a client meets it: its metadata, its token endpoint, revocation."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ WELL_KNOWN = "/.well-known/oauth-authorization-server"
 LONGEST = 65_536
 FINAL = {200, 400, 401, 403, 404, 405, 410, 501}
 AGENT = "perennial-client"
+LOG = logging.getLogger("perennial")
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -115,6 +117,9 @@ class Server:
                 return True
             answer = self._post(url, {"token": token, "token_type_hint": "refresh_token"}, {})
         except (SessionError, TransportError):
+            return False
+        except Exception:
+            LOG.exception("a refresh token could not be revoked")
             return False
         return answer.media_type != "text/html" and answer.status in FINAL
 

@@ -35,3 +35,15 @@ def test_short_patience_does_not_do_away_with_the_backoff(party):
             session.token(timeout=0.005)
         party.settled(session)
     assert len(party.server.refreshes) <= 10, "no time has passed"
+
+
+def test_pauses_grow_while_an_old_token_is_still_good(party, monkeypatch):
+    monkeypatch.setattr("perennial.retry.jitter", lambda: 1.0)
+    session = party.signed_in()
+    party.server.plan.extend(answer({}, 500) for _ in range(1000))
+    party.clock.advance(650)
+    for _ in range(200):
+        party.clock.advance(1)
+        assert session.token() == "a0"
+        party.settled(session)
+    assert 5 <= len(party.server.refreshes) <= 12
