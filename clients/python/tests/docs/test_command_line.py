@@ -94,7 +94,7 @@ def test_eight_at_once_refresh_once(films, browser, names, server, tmp_path):
     server.expire_access()
     command = [sys.executable, str(program), "films"]
     crowd = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(8)]
-    said = [each.communicate()[0] for each in crowd]
+    said = [each.communicate(timeout=60)[0] for each in crowd]
     assert all(b'"user": "ana"' in each for each in said)
     counts = server.log()["counts"]
     assert (counts["rotations"], counts["family_kills"]) == (1, 0)

@@ -1,14 +1,20 @@
 """Children that do as they are told, and how they end."""
 
 import os
+import select
+import signal
 import sys
 import traceback
 
+SECONDS = 300
+
 
 def forked(work):
-    """The process of a child that does `work`."""
+    """The process of a child that does `work`, and does not hang for ever."""
     child = os.fork()
     if child == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(SECONDS)
         try:
             work()
         except BaseException:  # noqa: BLE001  # nothing of the child's may reach pytest
@@ -35,4 +41,5 @@ class Pipe:
 
     def wait(self):
         os.close(self.start)  # so that a process that died is not waited for
+        assert select.select([self.end], [], [], SECONDS)[0], "nothing was said"
         assert os.read(self.end, 1), "the other side ended"

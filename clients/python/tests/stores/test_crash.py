@@ -11,7 +11,7 @@ import pytest
 
 from clients.python.tests.stores.backends import Ring
 from clients.python.tests.stores.documents import kept, same
-from clients.python.tests.stores.processes import ended, forked
+from clients.python.tests.stores.processes import Pipe, ended, forked
 from perennial.stores import FileStore, KeyringStore, SqliteStore, file, sqlite
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
@@ -128,21 +128,20 @@ def test_a_database_holds_a_whole_session_whenever_its_writer_is_killed(tmp_path
     store = SqliteStore(path)
     store.swap(0, kept(1, refresh_token="1"))
     for _ in range(20):
-        end, start = os.pipe()
+        written = Pipe()
 
-        def writer(start=start):
+        def writer(written=written):
             while True:
                 there = store.read()
                 version = there.version + 1
                 store.swap(there.version, kept(version, refresh_token=str(version)))
-                os.write(start, b".")
+                written.say()
 
         child = forked(writer)
-        os.read(end, 1)
+        written.wait()
         os.kill(child, signal.SIGKILL)
         assert ended(child) == -signal.SIGKILL
-        os.close(end)
-        os.close(start)
+        os.close(written.end)
         there = SqliteStore(path).read()
         assert same(there, kept(there.version, refresh_token=str(there.version)))
         assert store.swap(
