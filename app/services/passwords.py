@@ -14,6 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatc
 
 LONGEST = 1024  # UTF-8 bytes, as sent
 FREE_THREADS = 2
+COST = (2, 19_456, 1)  # passes, KiB of memory, lanes
 NEXT_TRY = 1  # seconds: a full queue of seven is empty long before
 
 Answer = TypeVar("Answer")
@@ -47,7 +48,7 @@ class Passwords:
 
     def __init__(self, waiting: int = 6, patience: float = 3.0) -> None:
         self._gate = Gate(waiting, patience)
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, type=Type.ID)
+        self._hasher = PasswordHasher(*COST, type=Type.ID)
         self._nobody = self._hasher.hash(secrets.token_bytes(32))
 
     def make_room(self, threads: int) -> None:

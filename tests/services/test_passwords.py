@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.services.passwords import Busy, Gate, Passwords, Verified
+from tests.quick import HOUSE_COST
 
 RIGHT = "correct horse battery staple"
 HUNG = 10  # seconds after which something that should happen never will
@@ -18,8 +19,15 @@ HUNG = 10  # seconds after which something that should happen never will
 fork = multiprocessing.get_context("fork")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def house_cost():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.services.passwords.COST", HOUSE_COST)
+        yield
+
+
 @pytest.fixture(scope="module")
-def passwords():
+def passwords(house_cost):
     return Passwords()
 
 
