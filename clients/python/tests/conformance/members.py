@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,8 +50,13 @@ class Process:
         self._process.stdin.close()
         return self._process.wait(SECONDS)
 
-    def signal(self, number):
-        os.kill(self._process.pid, number)
+    def stand_still(self):
+        """Until `go_on`; it does when this returns."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def go_on(self):
+        os.kill(self._process.pid, signal.SIGCONT)
 
     def end(self):
         self._process.kill()

@@ -49,7 +49,7 @@ def stopped_with_the_lock(home, processes):
     home.server.fault("hold")
     stopped.ask("token")
     assert home.server.await_held()
-    stopped.signal(signal.SIGSTOP)
+    stopped.stand_still()
     home.server.release()
     return stopped
 
@@ -63,7 +63,7 @@ def test_one_that_stands_still_with_the_lock_keeps_nobody_from_a_server_that_rep
     other.ask("token")
     token = other.answer()
     assert home.counts("rotations", "replays", "keys") == (1, 1, 1)
-    stopped.signal(signal.SIGCONT)
+    stopped.go_on()
     assert stopped.answer() == token
     assert home.counts("rotations", "replays", "alive") == (1, 1, 1)
     assert fingerprint(home.session().token()) == token
@@ -79,7 +79,7 @@ def test_one_that_stands_still_with_the_lock_is_waited_for_where_a_repetition_is
     other.ask("token", seconds=1)
     assert other.answer() == "OfflineError"
     other.ask("token")
-    stopped.signal(signal.SIGCONT)
+    stopped.go_on()
     assert other.answer() == stopped.answer()
     assert home.counts("rotations", "refresh_requests", "alive") == (1, 1, 1)
 
@@ -125,14 +125,14 @@ def test_a_process_that_slept_for_two_lifetimes_goes_on(home, processes):
     home.signed_in()
     sleeper.ask("token")
     first = sleeper.answer()
-    sleeper.signal(signal.SIGSTOP)
+    sleeper.stand_still()
     (slept,) = home.counts("lifetimes")
 
     def two_lifetimes_have_passed():
         assert home.counts("lifetimes")[0] >= slept + 2
 
     eventually(two_lifetimes_have_passed)
-    sleeper.signal(signal.SIGCONT)
+    sleeper.go_on()
     sleeper.ask("token")
     assert sleeper.answer() not in {first, "OfflineError"}
     rotations, alive = home.counts("rotations", "alive")
@@ -143,7 +143,7 @@ def test_a_process_that_slept_in_the_middle_of_a_refresh_gets_what_it_asked_for(
     home.signed_in()
     stopped = stopped_with_the_lock(home, processes)
     home.advance(600)
-    stopped.signal(signal.SIGCONT)
+    stopped.go_on()
     assert len(stopped.answer()) == len(fingerprint(""))
     stopped.ask("token")
     assert len(stopped.answer()) == len(fingerprint(""))
