@@ -16,7 +16,7 @@ HOUSE_COST = passwords.COST
 
 
 @pytest.fixture(autouse=True, scope="session")
-def quick() -> Iterator[None]:
+def less_work() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "COST", COST)
         for module, load in (
