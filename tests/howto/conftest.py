@@ -33,6 +33,8 @@ def register(server):
 
 @pytest.fixture
 def end_sessions(server):
+    """By a command, which does not know that the server's clock was moved: its purge comes after a week."""
+
     def end(account: Account) -> None:
         ended = server.cli("session", "revoke-all", "--user", account.username)
         assert ended.returncode == 0, ended.stderr
