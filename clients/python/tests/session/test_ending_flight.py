@@ -2,7 +2,7 @@
 
 import threading
 
-from clients.python.tests.session.world import SECONDS, Party, answer
+from clients.python.tests.session.world import SECONDS, Party, answer, until
 from perennial import SessionError
 
 
@@ -31,8 +31,7 @@ def test_a_refused_token_is_not_given_back_by_a_flight_that_is_ending():
 
     thread = threading.Thread(target=renew)
     thread.start()
-    while not session._engine._hangar.flight.waiters:
-        pass
+    until(lambda: session._engine._hangar.flight.waiters)
     go.set()
     while thread.is_alive():
         party.clock.advance(1)
