@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
+from tests.quick import less_work
 from tests.servers import PostgreSQL, RedisServer
 from tests.site import Site, Template
 
@@ -17,6 +18,13 @@ MakeSite = Callable[..., Site]
 
 # For who only wants to know that a test fails: `--hypothesis-profile=first-failure`.
 settings.register_profile("first-failure", phases=[Phase.explicit, Phase.generate])
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _less_work() -> Iterator[None]:
+    with less_work():
+        yield
+
 
 # --- servers --------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ little memory, and the numbers of a private key are checked once.
 Half of the time of a test went there. Servers in processes of their own are as they are.
 """
 
+import contextlib
 import functools
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ COST = (1, 8, 1)
 HOUSE_COST = passwords.COST
 
 
-@pytest.fixture(autouse=True, scope="session")
+@contextlib.contextmanager
 def less_work() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "COST", COST)
