@@ -10,6 +10,7 @@ from tests.flows.caller import Account
 from tests.person import Page
 
 MOST_PAGES = 10
+SECONDS = 30
 
 
 class Surfer:
@@ -17,7 +18,7 @@ class Surfer:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.http = httpx.Client(base_url=account.url)
+        self.http = httpx.Client(base_url=account.url, timeout=SECONDS)
 
     def __enter__(self) -> Self:
         return self

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -96,16 +96,15 @@ def test_the_application_on_a_device(server, registered, monkeypatch):
     names: dict[str, object] = {}
     exec(blocks("python")[1], names)
     monkeypatch.setattr(names["Callback"], "log_message", lambda *_: None)
-    threads = []
 
     def surf(url):
         with Surfer(account) as browser:
-            httpx.get(browser.go(url))
+            httpx.get(browser.go(url), timeout=30)
 
-    def open_browser(url):
-        threads.append(threading.Thread(target=surf, args=[url]))
-        threads[0].start()
-
-    token = names["sign_in"](server.url, account.client_id, open_browser)
-    threads[0].join()
+    with ThreadPoolExecutor(1) as person:
+        surfing = []
+        token = names["sign_in"](
+            server.url, account.client_id, lambda url: surfing.append(person.submit(surf, url))
+        )
+        surfing[0].result(30)
     assert token["refresh_token"].startswith("prn_rt_")
