@@ -11,8 +11,8 @@ from collections.abc import Generator
 import pytest
 
 ELSEWHERE = {
-    *("browser", "failover", "faults", "flows", "howto", "model", "origins", "peers", "races"),
-    *("turnover", "conformance", "live"),
+    *("browser", "failover", "faults", "flows", "house", "howto", "model", "origins", "peers"),
+    *("races", "turnover", "conformance", "live"),
 }
 
 
