@@ -31,7 +31,8 @@ def prove(seed: int, folder: str) -> str:
             "PERENNIAL_TEST_FIGURES": str(figures),
             "PERENNIAL_TEST_SEED": str(seed),
         }
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "proof", f"tests/{folder}"]
+        options = ["-q", "-m", "proof", "--timeout=0"]  # at full scale one test may take an hour
+        command = [sys.executable, "-m", "pytest", *options, f"tests/{folder}"]
         with log.open("w", encoding="utf-8") as output:
             run = subprocess.run(
                 command, cwd=ROOT, env=environment, check=False, stdout=output, stderr=output
