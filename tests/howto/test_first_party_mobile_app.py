@@ -26,9 +26,9 @@ def test_an_app_on_a_phone_stays_signed_in_until_it_is_ended(register, tmp_path,
     with running(SCRIPT, env=env, cwd=tmp_path) as node:
         for line in node.stdout:
             said = json.loads(line)
-            if said == "a day":
-                day = {"advance": 86_400}
-                httpx.post(f"{account.url}/dev/clock", json=day).raise_for_status()
+            if said == "a week":
+                week = {"advance": 7 * 86_400}
+                httpx.post(f"{account.url}/dev/clock", json=week).raise_for_status()
                 print("has passed", file=node.stdin)
             if said == "end":
                 end_sessions(account)

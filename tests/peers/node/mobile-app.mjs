@@ -47,7 +47,7 @@ store.full = (value) => {
 };
 await refusal(new Session(store).token());
 store.full = () => false;
-await ask("a day");
+await ask("a week");
 await new Session(store).token();
 const found = store.token;
 
