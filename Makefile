@@ -88,9 +88,9 @@ soak: $(VENV)/dev.stamp ## refresh a million times and weigh the database
 	$(BIN)/python -m bench.soak
 
 lock: ## write requirements/*.txt again from pyproject.toml (needs uv on PATH)
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --group build --output-file requirements/run.txt
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --group build --group test --group lint --constraint requirements/run.txt --output-file requirements/dev.txt
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --group mutation --constraint requirements/dev.txt --output-file requirements/mutation.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras --no-annotate --no-header --quiet --group build --output-file requirements/run.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras --no-annotate --no-header --quiet --group build --group test --group lint --constraint requirements/run.txt --output-file requirements/dev.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras --no-annotate --no-header --quiet --group mutation --constraint requirements/dev.txt --output-file requirements/mutation.txt
 
 clean: ## remove the environment and every cache; data and keys stay
 	rm -rf $(VENV) $(NODE:%=%/node_modules) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
