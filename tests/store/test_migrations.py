@@ -4,7 +4,7 @@ import flask_migrate
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, event, inspect
 
 from app.store import schema
 from app.store.base import Base
@@ -135,11 +135,28 @@ def test_a_secret_that_was_active_before_became_so_when_it_was_made(empty):
     assert revision(empty) == "0001"
 
 
-def test_a_failed_migration_leaves_the_database_as_it_was(empty):
-    """The whole upgrade is one transaction, on SQLite too."""
+@pytest.mark.parametrize("table", ["users", "device_authorizations"])
+def test_a_failed_migration_leaves_the_database_as_it_was(empty, table):
+    """All revisions are one transaction, on SQLite too, so that no other migrator gets in between."""
     with empty.run.transactions.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE users (id INTEGER)")
+        connection.exec_driver_sql(f"CREATE TABLE {table} (id INTEGER)")
     with pytest.raises(Exception, match="already exists"):
         upgrade(empty)
-    assert tables(empty) - {"alembic_version"} == {"users"}
+    assert tables(empty) == {table}
     assert revision(empty) is None
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_migrator_waits_longer_for_others_than_a_request_would(empty):
+    patience = set()
+
+    @event.listens_for(empty.run.transactions, "before_cursor_execute")
+    def note(connection, *_):
+        driver = connection.connection.driver_connection
+        patience.add(driver.execute("PRAGMA busy_timeout").fetchone()[0])
+
+    upgrade(empty)
+    assert patience == {600_000}
+    patience.clear()
+    with empty.run.transactions.begin():
+        assert patience == {5_000}
