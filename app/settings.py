@@ -178,6 +178,11 @@ class Settings(BaseSettings):
         default="off",
         description="`on`: every client has to push its authorization requests (RFC 9126)",
     )
+    sessions_end_with_browser: Literal["off", "on"] = Field(
+        default="off",
+        description="`on`: sessions that began in a browser end when the person signs out there, "
+        "and no later than that sign-in",
+    )
     webhook_url: Annotated[str | None, WEBHOOK_URL] = Field(
         default=None, repr=False, description="where alerts are sent (`session.reuse_detected`)"
     )

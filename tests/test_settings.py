@@ -32,6 +32,7 @@ PRODUCTION_DEFAULTS = {
     "status_ttl": 60,
     "password_grant": "allowlisted",
     "require_par": "off",
+    "sessions_end_with_browser": "off",
     "webhook_url": None,
     "webhook_secret_file": None,
     "log_format": "json",

@@ -145,9 +145,11 @@ class Ends:
     absolute: int
 
 
-def ends(now: int, lifetimes: Lifetimes) -> Ends:
-    """Both ends of a session that begins now."""
+def ends(now: int, lifetimes: Lifetimes, until: int | None = None) -> Ends:
+    """Both ends of a session that begins now, and ends at `until` at the latest."""
     absolute = now + lifetimes.absolute
+    if until is not None:
+        absolute = min(absolute, until)
     return Ends(idle_end(now, lifetimes.idle, absolute), absolute)
 
 

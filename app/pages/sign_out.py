@@ -1,10 +1,10 @@
-"""/sign-out: this browser forgets the person. Applications keep their own sessions."""
+"""/sign-out: this browser forgets the person; `PERENNIAL_SESSIONS_END_WITH_BROWSER` says what else."""
 
 from flask import Response
 
-from app.core.authorization_events import BrowserSignedOut
 from app.pages import page_forms
-from app.protocol import browser, pages
+from app.protocol import browser, own_account, pages
+from app.protocol.browser import Visitor
 from app.protocol.grant import current_request
 from app.services.runtime import runtime
 
@@ -16,7 +16,12 @@ def show() -> Response:
     who = browser.visitor(run, current_request())
     if who.session is None:
         return pages.render(run, "signed_out.html")
-    page = pages.render(run, "sign_out.html", csrf=page_forms.token(who, PAGE, ""))
+    page = pages.render(
+        run,
+        "sign_out.html",
+        csrf=page_forms.token(who, PAGE, ""),
+        sessions_end=run.settings.sessions_end_with_browser == "on",
+    )
     return browser.remember(run, page, who)
 
 
@@ -26,8 +31,8 @@ def sent() -> Response:
     form = page_forms.form(run, request, who, PAGE)
     if isinstance(form, Response):
         return form
-    gone = browser.sign_out(run, who)
     if who.session is not None:
-        run.telemetry.publish([BrowserSignedOut(who.session.public_id, who.session.user_id)])
-    page = pages.render(run, "signed_out.html")
-    return browser.remember(run, page, gone, session=True)
+        here = who.session
+        run.telemetry.publish(own_account.sign_out_browser(run, here.user_id, here.public_id) or ())
+    nobody = Visitor(None, "", who.forms, who.forms_is_new)
+    return browser.remember(run, pages.render(run, "signed_out.html"), nobody, session=True)

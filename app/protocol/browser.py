@@ -16,11 +16,13 @@ from flask import Request, Response
 
 from app.core import sessions as rules
 from app.core.devices import Device
+from app.core.events import Event
 from app.core.sessions import SECOND, Lifetimes, whole_seconds
 from app.protocol.credentials import Person
 from app.protocol.forms import Form
+from app.protocol.sign_out import leave_browser
 from app.services.runtime import Runtime
-from app.store import browser_sessions
+from app.store import browser_sessions, own_sessions, unfetched
 from app.store.browser_sessions import BrowserSession
 
 SESSION = "perennial_session"
@@ -117,7 +119,9 @@ def _origin(run: Runtime) -> str:
 def sign_in(
     run: Runtime, person: Person, who: Visitor, device: Device, *, remember: bool
 ) -> Visitor:
-    """A new session id at every sign-in; the one that the browser came with is over."""
+    """A new session id at every sign-in; the one that the browser came with is over. What began in
+    it goes on in the new one if it was the same person's.
+    """
     now, cookie, user = run.now(), secrets.token_urlsafe(32), person.user
     settings = run.settings
     absolute = settings.remember_me_ttl if remember else settings.browser_session_ttl
@@ -133,10 +137,17 @@ def sign_in(
         expires_at=ends.absolute,
         last_seen_at=now,
     )
-    replaced = None if who.session is None else who.session.digest
     with run.transactions.begin() as connection:
         person.store(connection)
-        browser_sessions.begin(connection, session, device, replaced)
+        before = who.session
+        gone: tuple[Event, ...] | None = None
+        if before is not None and before.user_id != user.id:
+            gone = leave_browser(connection, run, before.user_id, before.public_id)
+        elif before is not None and browser_sessions.end(connection, before.digest):
+            unfetched.move(connection, user.id, before.public_id, session.public_id)
+            own_sessions.move(connection, user.id, before.public_id, session.public_id)
+        browser_sessions.begin(connection, session, device)
+    run.telemetry.publish(gone or ())
     return Visitor(session, cookie, who.forms, who.forms_is_new)
 
 
@@ -152,13 +163,6 @@ def confirm(run: Runtime, person: Person, who: Visitor) -> Visitor:
         if not browser_sessions.renew(connection, who.session.digest, session.digest, now):
             return Visitor(None, "", who.forms, who.forms_is_new)
     return Visitor(session, cookie, who.forms, who.forms_is_new)
-
-
-def sign_out(run: Runtime, who: Visitor) -> Visitor:
-    if who.session is not None:
-        with run.transactions.begin() as connection:
-            browser_sessions.end(connection, who.session.digest)
-    return Visitor(None, "", who.forms, who.forms_is_new)
 
 
 def remember(run: Runtime, response: Response, who: Visitor, *, session: bool = False) -> Response:

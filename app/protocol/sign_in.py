@@ -37,13 +37,15 @@ def draft(
     device: Device = UNSAID,
     *,
     auth_time: int | None = None,
+    until: int | None = None,
 ) -> Session:
     """A session that is about to begin, not stored yet: its place in a status list is taken.
-    `auth_time` is when the person signed in, if that was before. Raises `UnavailableError`.
+    `auth_time` is when the person signed in, if that was before; `until` is when it ends at the
+    latest, if that is sooner than by its lifetime. Raises `UnavailableError`.
     """
     status = _place(run, now) if client.status else None
     lifetimes = run.lifetimes.with_own(client.idle_ttl, client.session_ttl).chosen(terms)
-    ends = rules.ends(now, lifetimes)
+    ends = rules.ends(now, lifetimes, until)
     return Session(
         sid=secrets.token_bytes(SID_BYTES),
         public_id=secrets.token_hex(16),

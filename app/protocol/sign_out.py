@@ -4,12 +4,23 @@ import secrets
 
 from sqlalchemy import Connection
 
+from app.core.authorization_events import BrowserSignedOut
 from app.core.events import Event, SessionEnded, UserSessionsEnded
 from app.core.sessions import EndReason, Session, purge_time
 from app.services.runtime import Runtime
-from app.store import audit, bulk_endings, endings, own_sessions, sessions, users
+from app.store import (
+    audit,
+    browser_sessions,
+    bulk_endings,
+    endings,
+    own_sessions,
+    sessions,
+    unfetched,
+    users,
+)
 from app.store.bulk_endings import FIRST_SID, Chosen, Ended
 from app.store.endings import Ending
+from app.store.own_sessions import BegunIn
 from app.store.users import User
 
 
@@ -83,10 +94,37 @@ def end_chosen(run: Runtime, chosen: Chosen, reason: EndReason, *, audited: bool
                 _write_down(connection, ended, reason, now)
         if not ended:
             return total
-        run.telemetry.publish(
-            [SessionEnded(each.public_id, each.client_id, each.user_id, reason) for each in ended]
-        )
+        run.telemetry.publish(_told(ended, reason))
         total, after = total + len(ended), ended[-1].sid
+
+
+def leave_browser(
+    connection: Connection, run: Runtime, user_id: str, public_id: str
+) -> tuple[Event, ...] | None:
+    """Sign somebody out of a browser, in the caller's transaction: what they allowed there and
+    nobody has fetched goes, too, and with `PERENNIAL_SESSIONS_END_WITH_BROWSER` the sessions that
+    began there. Returns what to publish after the commit; None when they are not signed in there.
+    """
+    if not browser_sessions.end_own(connection, user_id, public_id):
+        return None
+    unfetched.void_in_browser(connection, user_id, public_id)
+    facts = {"session": public_id, "user_id": user_id, "detail": EndReason.SIGNED_OUT}
+    audit.record(connection, run.now(), BrowserSignedOut.name, facts)
+    ended: list[Ended] = []
+    if run.settings.sessions_end_with_browser == "on":
+        ended = _end_begun_in(connection, run, BegunIn(user_id, public_id))
+    return BrowserSignedOut(public_id, user_id), *_told(ended, EndReason.SIGNED_OUT)
+
+
+def _end_begun_in(connection: Connection, run: Runtime, begun: BegunIn) -> list[Ended]:
+    now, reason, after = run.now(), EndReason.SIGNED_OUT, FIRST_SID
+    purge_at = purge_time(now, run.access_ttl)
+    ended: list[Ended] = []
+    while some := bulk_endings.end_some(connection, begun, reason, now, purge_at, after):
+        after = some[-1].sid
+        ended += some
+    _write_down(connection, ended, reason, now)
+    return ended
 
 
 def end_surplus(connection: Connection, run: Runtime, session: Session) -> tuple[Event, ...]:
@@ -103,6 +141,10 @@ def end_surplus(connection: Connection, run: Runtime, session: Session) -> tuple
     purge_at = purge_time(now, run.access_ttl)
     ended = own_sessions.end_beyond(connection, *whose, most - 1, now, reason, purge_at)
     _write_down(connection, ended, reason, now)
+    return _told(ended, reason)
+
+
+def _told(ended: list[Ended], reason: EndReason) -> tuple[SessionEnded, ...]:
     return tuple(SessionEnded(e.public_id, e.client_id, e.user_id, reason) for e in ended)
 
 

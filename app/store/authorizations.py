@@ -107,15 +107,15 @@ def find_code(connection: Connection, digest: str) -> Code | None:
     return None if row is None else Code(*row)
 
 
-def redeem(connection: Connection, digest: str, now: int) -> bool:
-    """Compare and swap: of all that redeem the code one gets True, for good."""
+def redeem(connection: Connection, digest: str, now: int) -> str | None:
+    """Compare and swap: of all that redeem the code one gets the browser session that it is from."""
     redeemed = connection.execute(
         update(CodeRow)
         .where(CodeRow.digest == digest, CodeRow.redeemed_at.is_(None), CodeRow.expires_at > now)
         .values(redeemed_at=now)
-        .returning(CodeRow.digest)
+        .returning(CodeRow.browser_session_id)
     )
-    return redeemed.first() is not None
+    return redeemed.scalar_one_or_none()
 
 
 class Kind(StrEnum):

@@ -97,15 +97,7 @@ def living(connection: Connection, user_id: str, now: int) -> list[SeenBrowser]:
     return [SeenBrowser(*row) for row in rows]
 
 
-def begin(
-    connection: Connection,
-    session: BrowserSession,
-    device: Device,
-    replaces: str | None,
-) -> None:
-    """Store it instead of the one that the browser had before."""
-    if replaces is not None:
-        end(connection, replaces)
+def begin(connection: Connection, session: BrowserSession, device: Device) -> None:
     values = {**asdict(session), "user_agent": device.user_agent, "ip": device.address}
     connection.execute(insert(BrowserSessionRow).values(**values))
 
@@ -133,8 +125,21 @@ def renew(connection: Connection, digest: str, successor: str, auth_time: int) -
     return renewed.first() is not None
 
 
-def end(connection: Connection, digest: str) -> None:
-    connection.execute(delete(BrowserSessionRow).where(BrowserSessionRow.digest == digest))
+def end(connection: Connection, digest: str) -> bool:
+    """False when it has ended already."""
+    ended = connection.execute(
+        delete(BrowserSessionRow)
+        .where(BrowserSessionRow.digest == digest)
+        .returning(BrowserSessionRow.digest)
+    )
+    return ended.first() is not None
+
+
+def end_of(connection: Connection, public_id: str) -> int | None:
+    """When it ends by itself at the latest; None when it has ended otherwise."""
+    return connection.execute(
+        select(BrowserSessionRow.expires_at).where(BrowserSessionRow.public_id == public_id)
+    ).scalar_one_or_none()
 
 
 def end_public(connection: Connection, public_id: str) -> bool:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import Connection, delete, select
 
-from app.store.authorizations import CodeRow, ConsentRow
+from app.store.authorizations import ConsentRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +42,3 @@ def withdraw(connection: Connection, user_id: str, client_id: str, moment: int) 
         .returning(ConsentRow.client_id)
     )
     return bool(gone.all())
-
-
-def void_codes_of_client(connection: Connection, user_id: str, client_id: str) -> None:
-    """Codes that the client has not redeemed begin no session any more."""
-    _void(connection, user_id, CodeRow.client_id == client_id)
-
-
-def void_codes_of_browser(connection: Connection, user_id: str, public_id: str) -> None:
-    _void(connection, user_id, CodeRow.browser_session_id == public_id)
-
-
-def void_codes_of_other_browsers(connection: Connection, user_id: str, public_id: str) -> None:
-    _void(connection, user_id, CodeRow.browser_session_id != public_id)
-
-
-def _void(connection: Connection, user_id: str, which: ColumnElement[bool]) -> None:
-    """The redeemed stay, so that a replay is recognised."""
-    connection.execute(
-        delete(CodeRow).where(CodeRow.user_id == user_id, which, CodeRow.redeemed_at.is_(None))
-    )

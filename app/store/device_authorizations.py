@@ -104,8 +104,10 @@ def decide(connection: Connection, digest: str, decision: Decision, now: int) ->
     return decided.first() is not None
 
 
-def redeem(connection: Connection, digest: str, now: int) -> bool:
-    """Compare and swap: of all that redeem an allowed request one gets True, for good."""
+def redeem(connection: Connection, digest: str, now: int) -> str | None:
+    """Compare and swap: of all that redeem an allowed request one gets the browser session in which
+    it was allowed.
+    """
     redeemed = connection.execute(
         update(_Row)
         .where(
@@ -115,9 +117,9 @@ def redeem(connection: Connection, digest: str, now: int) -> bool:
             _Row.expires_at > now,
         )
         .values(redeemed_at=now)
-        .returning(_Row.digest)
+        .returning(_Row.browser_session_id)
     )
-    return redeemed.first() is not None
+    return redeemed.scalar_one_or_none()
 
 
 def polled(connection: Connection, request: DeviceRequest, now: int) -> bool:

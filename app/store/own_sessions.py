@@ -26,6 +26,15 @@ def began_in(connection: Connection, user_id: str, now: int) -> dict[str, str]:
     return {public_id: browser or "" for public_id, browser in rows}
 
 
+def move(connection: Connection, user_id: str, old: str, new: str) -> None:
+    """What began in one browser session, to the one that takes its place."""
+    connection.execute(
+        update(SessionRow)
+        .where(SessionRow.user_id == user_id, SessionRow.browser_session_id == old)
+        .values(browser_session_id=new)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class NotBegunIn:
     """The person's live sessions, but for those that began in this browser session."""
@@ -36,6 +45,18 @@ class NotBegunIn:
     def condition(self, now: int) -> ColumnElement[bool]:
         elsewhere = SessionRow.browser_session_id.is_distinct_from(self.browser_session_id)
         return and_(live(now), SessionRow.user_id == self.user_id, elsewhere)
+
+
+@dataclass(frozen=True, slots=True)
+class BegunIn:
+    """The person's live sessions that began in this browser session."""
+
+    user_id: str
+    browser_session_id: str
+
+    def condition(self, now: int) -> ColumnElement[bool]:
+        here = SessionRow.browser_session_id == self.browser_session_id
+        return and_(live(now), SessionRow.user_id == self.user_id, here)
 
 
 @dataclass(frozen=True, slots=True)

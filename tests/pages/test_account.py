@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import text
 
+from app.core.device import GRANT as DEVICE
+from tests.features.device.living_room import Codes, ask, decide, television
 from tests.features.session_api.conftest import App, own_client
 from tests.pages.account import SESSIONS, Account, account, press, stale
 from tests.person import CALLBACK, CONSENT, SIGN_IN, SIGN_OUT, Page, Person, exchange, web_app
@@ -31,6 +33,14 @@ def browsing(site, name="alice", agent=FIREFOX, address="203.0.113.9") -> Person
 def tokens(person, client) -> str:
     """The refresh token of a session that the client began by this person's browser."""
     return exchange(person.site, client, person.code(client)).json["refresh_token"]
+
+
+def allowed_device(person, client=None) -> Codes:
+    """A device that was allowed in this person's browser and has not polled since."""
+    site = person.site
+    codes = ask(site, client or television(site))
+    assert decide(person, codes.user_code).status_code == 200
+    return codes
 
 
 def audited(site) -> list[tuple[str, ...]]:
@@ -193,7 +203,7 @@ def test_all_others_end_and_this_browser_stays(scene, capsys):
     mine, other, bobs = tokens(here, client), tokens(there, client), tokens(bob, client)
     password = site.client()
     elsewhere = site.sign_in(password)["refresh_token"]
-    pending = there.code(client)
+    pending, device = there.code(client), allowed_device(there)
     capsys.readouterr()
     assert press(here, OTHERS).status_code == 200
     log = capsys.readouterr().err
@@ -207,6 +217,7 @@ def test_all_others_end_and_this_browser_stays(scene, capsys):
     assert there.get(SESSIONS).status_code == 303
     assert bob.get(SESSIONS).status_code == 200
     assert exchange(site, client, pending).status_code == 400
+    assert device.poll().json["error"] == "access_denied"
     assert len(account(here).items) == 3
 
 
@@ -239,7 +250,11 @@ def test_a_consent_that_is_withdrawn_ends_what_it_allowed(scene, capsys):
     diary = web_app(site, name="Diary", scope="")
     kept = tokens(here, diary)
     assert urlsplit(here.ask(client).location).netloc == urlsplit(CALLBACK).netloc, "not asked"
-    pending = here.code(client)
+    television = site.client(
+        DEVICE, "authorization_code", "refresh_token", redirect_uris=(CALLBACK,), name="Television"
+    )
+    here.code(television)
+    pending, device = here.code(client), allowed_device(here, television)
     seen = account(here)
     seen.item("Photo album", "Since 15 January 2027", "photos:read photos:write")
     assert "May" not in seen.item("Diary", "Withdraw")
@@ -252,6 +267,8 @@ def test_a_consent_that_is_withdrawn_ends_what_it_allowed(scene, capsys):
     for token in (mine, other):
         assert stale(site.refresh(client, token))
     assert exchange(site, client, pending).status_code == 400
+    assert press(here, "Withdraw", "Television").status_code == 200
+    assert device.poll().json["error"] == "access_denied"
     assert site.refresh(client, bobs).status_code == 200
     assert site.refresh(diary, kept).status_code == 200
     assert urlsplit(here.ask(client).location).path == CONSENT, "asked again"

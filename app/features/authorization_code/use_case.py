@@ -13,15 +13,15 @@ from app.core.events import Event, SessionEnded
 from app.core.outcomes import ErrorCode, Outcome, Refused
 from app.core.sessions import EndReason, purge_time
 from app.protocol import sign_in
+from app.protocol.allowed import Allower, by_whom
 from app.protocol.authorization import PUSHED
 from app.protocol.browser import digest
 from app.protocol.forms import Form
 from app.protocol.interaction import parsed
 from app.protocol.requested import Coverage
 from app.services.runtime import Runtime
-from app.store import audit, authorizations, sessions, users
+from app.store import audit, authorizations, sessions
 from app.store.authorizations import Code, Kind
-from app.store.users import User
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,14 +46,13 @@ def redeem(run: Runtime, client: Client, presented: Redemption) -> Outcome:
     now = run.now()
     if now >= code.expires_at:
         return _refused(client, "expired")
-    with run.rotations.connect() as connection:
-        user = users.find(connection, code.user_id)
-    if user is None or user.disabled_at is not None or user.auth_epoch != code.user_epoch:
+    allower = by_whom(run, code.user_id, code.user_epoch, code.browser_session_id, now)
+    if allower is None:
         return _refused(client, "signed_out_meanwhile")
     wanted = resources.narrow(presented.resources, code.resource.split())
     if wanted is None:
         return Refused(error=ErrorCode.INVALID_TARGET)
-    return _exchange(run, client, presented, code, user, wanted, now)
+    return _exchange(run, client, presented, code, allower, wanted, now)
 
 
 def _objection(client: Client, presented: Redemption, code: Code | None) -> str | None:
@@ -72,22 +71,25 @@ def _exchange(
     client: Client,
     presented: Redemption,
     code: Code,
-    user: User,
+    allower: Allower,
     wanted: tuple[str, ...],
     now: int,
 ) -> Outcome:
     covered = Coverage(code.scope, tuple(code.resource.split()))
-    session = sign_in.draft(run, client, user, covered, now, auth_time=code.auth_time)
+    session = sign_in.draft(
+        run, client, allower.user, covered, now, auth_time=code.auth_time, until=allower.until
+    )
     issued = sign_in.tokens(run, client, session, now, GRANT, wanted)
     with run.transactions.begin() as connection:
-        if authorizations.redeem(connection, code.digest, now):
+        browser_session_id = authorizations.redeem(connection, code.digest, now)
+        if browser_session_id is not None:
             ended = sign_in.store(
                 connection,
                 run,
                 session,
                 presented.device,
                 code_id=code.digest,
-                browser_session_id=code.browser_session_id,
+                browser_session_id=browser_session_id,
             )
             return replace(issued, events=issued.events + ended)
         late = authorizations.find_code(connection, code.digest)

@@ -12,14 +12,14 @@ from app.core.devices import Device
 from app.core.outcomes import ErrorCode, Outcome, Refused
 from app.core.sessions import whole_seconds
 from app.protocol import sign_in
+from app.protocol.allowed import by_whom
 from app.protocol.browser import digest
 from app.protocol.forms import Form
 from app.protocol.pages import DEVICE
 from app.protocol.requested import Coverage, coverage
 from app.protocol.responses import RefusedError
 from app.services.runtime import Runtime
-from app.store import device_authorizations, users
-from app.store.users import User
+from app.store import device_authorizations
 
 CODE_PREFIX = "prn_dc_"
 OVER = {Verdict.DENIED: ErrorCode.ACCESS_DENIED, Verdict.EXPIRED: ErrorCode.EXPIRED_TOKEN}
@@ -115,39 +115,32 @@ def _slow_down(run: Runtime, request: DeviceRequest, now: int) -> Refused:
 def _issue(
     run: Runtime, client: Client, presented: Poll, request: DeviceRequest, now: int
 ) -> Outcome:
-    user = _person(run, request)
-    if user is None:
+    assert request.user_id is not None, "decided by somebody"
+    assert request.user_epoch is not None, "as they were then"
+    assert request.browser_session_id is not None, "decided in a browser"
+    allower = by_whom(run, request.user_id, request.user_epoch, request.browser_session_id, now)
+    if allower is None:
         return _refused(client, "signed_out_meanwhile")
     allowed = tuple(request.resource.split())
     wanted = resources.narrow(presented.resources, allowed)
     if wanted is None:
         return Refused(error=ErrorCode.INVALID_TARGET)
     session = sign_in.draft(
-        run, client, user, Coverage(request.scope, allowed), now, auth_time=request.auth_time
+        run,
+        client,
+        allower.user,
+        Coverage(request.scope, allowed),
+        now,
+        auth_time=request.auth_time,
+        until=allower.until,
     )
     issued = sign_in.tokens(run, client, session, now, GRANT, wanted)
     with run.transactions.begin() as connection:
-        if not device_authorizations.redeem(connection, request.digest, now):
+        place = device_authorizations.redeem(connection, request.digest, now)
+        if place is None:
             return _refused(client, "used")
-        assert request.browser_session_id is not None, "decided in a browser"
-        ended = sign_in.store(
-            connection,
-            run,
-            session,
-            presented.device,
-            browser_session_id=request.browser_session_id,
-        )
+        ended = sign_in.store(connection, run, session, presented.device, browser_session_id=place)
     return replace(issued, events=issued.events + ended)
-
-
-def _person(run: Runtime, request: DeviceRequest) -> User | None:
-    """Who allowed it, unless all that was theirs has been ended since."""
-    assert request.user_id is not None, "decided by somebody"
-    with run.rotations.connect() as connection:
-        user = users.find(connection, request.user_id)
-    if user is None or user.disabled_at is not None or user.auth_epoch != request.user_epoch:
-        return None
-    return user
 
 
 def _refused(client: Client, why: str) -> Refused:
