@@ -8,7 +8,16 @@ from app.core.events import Event
 from app.core.sessions import EndReason, Session
 from app.protocol.sign_out import end_chosen, end_everything, end_session
 from app.services.runtime import Runtime
-from app.store import audit, browser_sessions, clients, consents, own_sessions, sessions, users
+from app.store import (
+    audit,
+    browser_sessions,
+    clients,
+    consents,
+    device_authorizations,
+    own_sessions,
+    sessions,
+    users,
+)
 from app.store.browser_sessions import BrowserSession, SeenBrowser
 from app.store.consents import Consent
 from app.store.own_sessions import AtClient, NotBegunIn
@@ -65,6 +74,7 @@ def sign_out_browser(run: Runtime, user_id: str, public_id: str) -> tuple[Event,
         if not browser_sessions.end_own(connection, user_id, public_id):
             return None
         consents.void_codes_of_browser(connection, user_id, public_id)
+        device_authorizations.take_back_of_browser(connection, user_id, public_id)
         facts = {"session": public_id, "user_id": user_id, "detail": REASON}
         audit.record(connection, run.now(), BrowserSignedOut.name, facts)
     return (BrowserSignedOut(public_id, user_id),)
@@ -76,6 +86,7 @@ def end_others(run: Runtime, here: BrowserSession) -> None:
     with run.transactions.begin() as connection:
         gone = browser_sessions.end_others(connection, user_id, kept)
         consents.void_codes_of_other_browsers(connection, user_id, kept)
+        device_authorizations.take_back_of_other_browsers(connection, user_id, kept)
         for each in gone:
             facts = {"session": each, "user_id": user_id, "detail": REASON}
             audit.record(connection, run.now(), BrowserSignedOut.name, facts)
@@ -92,14 +103,15 @@ def log_out_everywhere(run: Runtime, user_id: str) -> tuple[Event, ...]:
 def withdraw(run: Runtime, user_id: str, client_id: str) -> bool:
     """Take back a consent, end what it brought, and publish it; False when there is none.
 
-    Codes go with the consent. A session that one of them has begun meanwhile was committed before,
-    so it is among those that end.
+    Codes and what devices were allowed go with the consent. A session that one of them has begun
+    meanwhile was committed before, so it is among those that end.
     """
     now = run.now()
     with run.transactions.begin() as connection:
         if not consents.withdraw(connection, user_id, client_id, now):
             return False
         consents.void_codes_of_client(connection, user_id, client_id)
+        device_authorizations.take_back_of_client(connection, user_id, client_id)
         facts = {"user_id": user_id, "client_id": client_id}
         audit.record(connection, now, ConsentWithdrawn.name, facts)
     run.telemetry.publish([ConsentWithdrawn(client_id, user_id, now)])

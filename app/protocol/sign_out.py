@@ -91,14 +91,13 @@ def end_chosen(run: Runtime, chosen: Chosen, reason: EndReason, *, audited: bool
 
 def end_surplus(connection: Connection, run: Runtime, session: Session) -> tuple[Event, ...]:
     """Make room for a session that is about to be stored (`PERENNIAL_MAX_SESSIONS`), in the
-    caller's transaction: of several sign-ins of one person each counts those before. Returns what
-    to publish after the commit.
+    caller's transaction, which holds the person alone: of several sign-ins each counts those
+    before. Returns what to publish after the commit.
     """
     most, reason = run.settings.max_sessions, EndReason.LIMIT
     if not most:
         return ()
     whose = (session.user_id, session.client_id)
-    own_sessions.lock(connection, session.user_id)
     now = run.now()  # an ending is dated when it happens, not when its turn was waited for
     purge_at = purge_time(now, run.access_ttl)
     ended = own_sessions.end_beyond(connection, *whose, most - 1, now, reason, purge_at)

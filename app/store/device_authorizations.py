@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    ColumnElement,
     Connection,
     String,
     Text,
@@ -140,6 +141,27 @@ def slow_down(connection: Connection, digest: str, now: int) -> None:
         update(_Row)
         .where(_Row.digest == digest)
         .values(polled_at=now, interval=_Row.interval + SLOWER)
+    )
+
+
+def take_back_of_client(connection: Connection, user_id: str, client_id: str) -> None:
+    _take_back(connection, user_id, _Row.client_id == client_id)
+
+
+def take_back_of_browser(connection: Connection, user_id: str, public_id: str) -> None:
+    _take_back(connection, user_id, _Row.browser_session_id == public_id)
+
+
+def take_back_of_other_browsers(connection: Connection, user_id: str, public_id: str) -> None:
+    _take_back(connection, user_id, _Row.browser_session_id != public_id)
+
+
+def _take_back(connection: Connection, user_id: str, which: ColumnElement[bool]) -> None:
+    """A device that was allowed something and has no tokens yet gets none."""
+    connection.execute(
+        update(_Row)
+        .where(_Row.user_id == user_id, which, _Row.allowed.is_(True), _Row.redeemed_at.is_(None))
+        .values(allowed=False)
     )
 
 

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import text
 
+from app.core.device import GRANT as DEVICE
+from tests.features.device.living_room import ask, decide, television
 from tests.features.session_api.conftest import App, own_client
 from tests.pages.account import SESSIONS, Account, account, press, stale
 from tests.person import CALLBACK, CONSENT, SIGN_IN, SIGN_OUT, Page, Person, exchange, web_app
@@ -208,6 +210,37 @@ def test_all_others_end_and_this_browser_stays(scene, capsys):
     assert bob.get(SESSIONS).status_code == 200
     assert exchange(site, client, pending).status_code == 400
     assert len(account(here).items) == 3
+
+
+@pytest.mark.clause("rfc6819-5.2.2.4-01", "asvs5-v7-7.4.3-01")
+@pytest.mark.parametrize(
+    "buttons", [("Sign out", "Safari on iPhone"), (OTHERS,), ("Withdraw", "Photo album")]
+)
+def test_what_a_device_was_allowed_and_has_not_collected_is_taken_back(scene, buttons):
+    """By a browser that was stolen, for example, a moment before it was signed out."""
+    _, here, there, bob = scene
+    site = here.site
+    client = web_app(site, DEVICE, scope="photos:read photos:write")
+    there.code(client)
+    bob.sign_in()
+    hers, collected, bobs = (ask(site, client) for _ in range(3))
+    for person, codes in ((there, hers), (there, collected), (bob, bobs)):
+        assert decide(person, codes.user_code).status_code == 200
+    assert collected.poll().status_code == 200
+    assert press(here, *buttons).status_code == 200
+    assert hers.later().json["error"] == "access_denied"
+    assert bobs.poll().status_code == 200
+    assert collected.later().json["error"] == "invalid_grant"
+
+
+@pytest.mark.clause("rfc6819-5.2.2.4-01")
+def test_a_device_is_signed_in_by_who_signs_out_right_after(site):
+    """Of their own, in a browser that is not theirs."""
+    site.user()
+    alice, codes = browsing(site), ask(site, television(site))
+    decide(alice, codes.user_code)
+    assert alice.post(SIGN_OUT, Page(alice.get(SIGN_OUT).text).fields).status_code == 200
+    assert codes.later().status_code == 200
 
 
 @pytest.mark.clause("rfc6819-5.2.2.4-01")

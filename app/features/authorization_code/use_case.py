@@ -89,6 +89,8 @@ def _exchange(
                 code_id=code.digest,
                 browser_session_id=code.browser_session_id,
             )
+            if ended is None:
+                return _refused(client, "signed_out_meanwhile")
             return replace(issued, events=issued.events + ended)
         late = authorizations.find_code(connection, code.digest)
     if late is not None and late.redeemed_at is not None:

@@ -137,6 +137,8 @@ def _issue(
             presented.device,
             browser_session_id=request.browser_session_id,
         )
+        if ended is None:
+            return _refused(client, "signed_out_meanwhile")
     return replace(issued, events=issued.events + ended)
 
 
