@@ -1,6 +1,7 @@
 """Ending sessions on somebody's behalf: one, all of a person's, or those that are too many."""
 
 import secrets
+from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
@@ -75,18 +76,35 @@ def end_chosen(run: Runtime, chosen: Chosen, reason: EndReason, *, audited: bool
     """
     total, after = 0, FIRST_SID
     while True:
-        now = run.now()
-        purge_at = purge_time(now, run.access_ttl)
         with run.transactions.begin() as connection:
-            ended = bulk_endings.end_some(connection, chosen, reason, now, purge_at, after)
-            if audited:
-                _write_down(connection, ended, reason, now)
+            ended = end_batch(connection, run, chosen, reason, after, audited=audited)
         if not ended:
             return total
-        run.telemetry.publish(
-            [SessionEnded(each.public_id, each.client_id, each.user_id, reason) for each in ended]
-        )
+        run.telemetry.publish(told(ended, reason))
         total, after = total + len(ended), ended[-1].sid
+
+
+def end_batch(
+    connection: Connection,
+    run: Runtime,
+    chosen: Chosen,
+    reason: EndReason,
+    after: bytes = FIRST_SID,
+    *,
+    audited: bool,
+) -> list[Ended]:
+    """A batch of them, in the caller's transaction: as many as one person has, with few exceptions."""
+    now = run.now()
+    purge_at = purge_time(now, run.access_ttl)
+    ended = bulk_endings.end_some(connection, chosen, reason, now, purge_at, after)
+    if audited:
+        _write_down(connection, ended, reason, now)
+    return ended
+
+
+def told(ended: Iterable[Ended], reason: EndReason) -> tuple[Event, ...]:
+    """What to publish after the commit."""
+    return tuple(SessionEnded(e.public_id, e.client_id, e.user_id, reason) for e in ended)
 
 
 def end_surplus(connection: Connection, run: Runtime, session: Session) -> tuple[Event, ...]:
@@ -102,7 +120,7 @@ def end_surplus(connection: Connection, run: Runtime, session: Session) -> tuple
     purge_at = purge_time(now, run.access_ttl)
     ended = own_sessions.end_beyond(connection, *whose, most - 1, now, reason, purge_at)
     _write_down(connection, ended, reason, now)
-    return tuple(SessionEnded(e.public_id, e.client_id, e.user_id, reason) for e in ended)
+    return told(ended, reason)
 
 
 def _write_down(connection: Connection, ended: list[Ended], reason: EndReason, now: int) -> None:

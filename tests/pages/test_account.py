@@ -3,7 +3,8 @@
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 
 from app.core.device import GRANT as DEVICE
 from tests.features.device.living_room import ask, decide, television
@@ -290,6 +291,29 @@ def test_a_consent_that_is_withdrawn_ends_what_it_allowed(scene, capsys):
     assert urlsplit(here.ask(client).location).path == CONSENT, "asked again"
     assert urlsplit(bob.ask(client).location).netloc == urlsplit(CALLBACK).netloc
     assert not [item for item in account(here).items if "Photo album" in item]
+
+
+@pytest.mark.parametrize("struck", [1, 2, 3])
+def test_a_consent_goes_with_its_sessions_or_not_at_all(scene, struck):
+    """The database goes away before one of the transactions; whoever tries again has it done."""
+    client, here, there, _ = scene
+    site = here.site
+    token = tokens(there, client)
+    form = account(here).form("Withdraw", "Photo album")
+    begun = []
+
+    def strike(_):
+        begun.append(None)
+        if len(begun) == struck:
+            raise OperationalError("BEGIN", {}, OSError("struck"))
+
+    event.listen(site.run.transactions, "engine_connect", strike)
+    here.post(SESSIONS, form)
+    event.remove(site.run.transactions, "engine_connect", strike)
+    consents = [item for item in account(here).items if "Withdraw" in item]
+    if consents:
+        assert here.post(SESSIONS, form).status_code == 200
+    assert stale(site.refresh(client, token))
 
 
 def test_what_was_allowed_at_a_resource_server_is_said(site):
