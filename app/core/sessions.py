@@ -3,7 +3,7 @@
 Times are UTC milliseconds, lifetimes are milliseconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from app.core.binding import Binding
@@ -145,16 +145,22 @@ class Ends:
     absolute: int
 
 
-def ends(now: int, lifetimes: Lifetimes, until: int | None = None) -> Ends:
-    """Both ends of a session that begins now, and ends at `until` at the latest."""
+def ends(now: int, lifetimes: Lifetimes) -> Ends:
+    """Both ends of a session that begins now."""
     absolute = now + lifetimes.absolute
-    if until is not None:
-        absolute = min(absolute, until)
     return Ends(idle_end(now, lifetimes.idle, absolute), absolute)
 
 
 def idle_end(now: int, idle_ttl: int, expires_at: int) -> int:
     return min(now + idle_ttl, expires_at)
+
+
+def ending_by(session: Session, latest: int | None) -> Session:
+    """The same session with both ends brought forward to `latest`, where they lie beyond it."""
+    if latest is None:
+        return session
+    idle, absolute = min(session.idle_expires_at, latest), min(session.expires_at, latest)
+    return replace(session, idle_expires_at=idle, expires_at=absolute)
 
 
 def purge_time(over_at: int, access_ttl: int) -> int:

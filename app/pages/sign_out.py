@@ -32,7 +32,6 @@ def sent() -> Response:
     if isinstance(form, Response):
         return form
     if who.session is not None:
-        here = who.session
-        run.telemetry.publish(own_account.sign_out_browser(run, here.user_id, here.public_id) or ())
+        run.telemetry.publish(own_account.sign_out_here(run, who.session))
     nobody = Visitor(None, "", who.forms, who.forms_is_new)
     return browser.remember(run, pages.render(run, "signed_out.html"), nobody, session=True)

@@ -28,6 +28,7 @@ from app.store.browser_sessions import BrowserSession
 SESSION = "perennial_session"
 FORMS = "perennial_forms"
 TOUCH_EVERY = 60 * SECOND
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -80,6 +81,7 @@ def _name(run: Runtime, cookie: str) -> str:
 
 
 def secure(run: Runtime) -> bool:
+    """Plain http is an issuer's in development only."""
     return run.settings.require_issuer().startswith("https:")
 
 
@@ -103,7 +105,7 @@ def suspicion(run: Runtime, request: Request, form: Form, who: Visitor, purpose:
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
         return "fetch_site"
     origin = request.headers.get("Origin")
-    if origin is not None and origin != _origin(run):
+    if origin is not None and origin != own_origin(run):
         return "origin"
     token = form.values.get("csrf", "")
     if who.forms_is_new or not hmac.compare_digest(token.encode(), who.token(purpose).encode()):
@@ -111,9 +113,10 @@ def suspicion(run: Runtime, request: Request, form: Form, who: Visitor, purpose:
     return None
 
 
-def _origin(run: Runtime) -> str:
-    parts = urlsplit(run.settings.require_issuer())
-    return f"{parts.scheme}://{parts.netloc}"
+def own_origin(run: Runtime) -> str:
+    """As browsers write it: without the port that goes without saying."""
+    issuer = urlsplit(run.settings.require_issuer())
+    return f"{issuer.scheme}://{issuer.netloc.removesuffix(DEFAULT_PORTS[issuer.scheme])}"
 
 
 def sign_in(
@@ -142,7 +145,8 @@ def sign_in(
         before = who.session
         gone: tuple[Event, ...] | None = None
         if before is not None and before.user_id != user.id:
-            gone = leave_browser(connection, run, before.user_id, before.public_id)
+            left = (before.user_id, before.public_id)
+            gone = leave_browser(connection, run, *left, take_back=False)
         elif before is not None and browser_sessions.end(connection, before.digest):
             unfetched.move(connection, user.id, before.public_id, session.public_id)
             own_sessions.move(connection, user.id, before.public_id, session.public_id)

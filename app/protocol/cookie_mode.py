@@ -4,13 +4,12 @@ A cookie is sent by the browser, whoever made it send it. So every request has t
 made by the application: the two headers below cannot be set from another origin without CORS.
 """
 
-from urllib.parse import urlsplit
-
 from flask import Request, Response
 
 from app.core.clients import NOBODY, Client
 from app.core.outcomes import Issued
 from app.core.sessions import Channel
+from app.protocol.browser import own_origin, secure
 from app.protocol.forms import MalformedError
 from app.protocol.problems import Problem, Reason, problem
 from app.services.runtime import Runtime
@@ -19,7 +18,6 @@ MODE = "X-Session-Mode"
 REQUESTED_WITH = "perennial"
 # What a form or a script of any origin may send without asking first (Fetch standard).
 SIMPLE_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
-DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def channel(request: Request) -> Channel:
@@ -52,15 +50,9 @@ def foreign_origin(run: Runtime, request: Request, client: Client) -> Problem | 
     known = origin in client.origins
     if client is NOBODY:
         known = run.registry.is_origin(origin, run.now())
-    if known or origin == _own_origin(run):
+    if known or origin == own_origin(run):
         return None
     return problem(Reason.CSRF, "foreign_origin" if origin else "no_origin")
-
-
-def _own_origin(run: Runtime) -> str:
-    """As browsers write it: without the port that goes without saying."""
-    issuer = urlsplit(run.settings.require_issuer())
-    return f"{issuer.scheme}://{issuer.netloc.removesuffix(DEFAULT_PORTS[issuer.scheme])}"
 
 
 def keep(run: Runtime, response: Response, issued: Issued) -> None:
@@ -80,7 +72,7 @@ def _set(run: Runtime, response: Response, value: str, max_age: int | None) -> N
         value,
         max_age=max_age,
         path="/",
-        secure=_over_tls(run),
+        secure=secure(run),
         httponly=True,
         samesite="Lax",
     )
@@ -88,9 +80,4 @@ def _set(run: Runtime, response: Response, value: str, max_age: int | None) -> N
 
 def _name(run: Runtime) -> str:
     """The prefix makes browsers refuse the cookie from anybody but this very host over TLS."""
-    return "__Host-perennial_rt" if _over_tls(run) else "perennial_rt"
-
-
-def _over_tls(run: Runtime) -> bool:
-    """Plain http is an issuer's in development only."""
-    return run.settings.require_issuer().startswith("https:")
+    return "__Host-perennial_rt" if secure(run) else "perennial_rt"

@@ -22,8 +22,9 @@ from app.protocol.authorization import PARAMETERS, Denied, Read, Unaddressed
 from app.protocol.browser import Visitor, digest
 from app.protocol.forms import Form
 from app.services.runtime import Runtime
-from app.store import audit, authorizations
+from app.store import audit, authorizations, browser_sessions, consents
 from app.store.authorizations import Code, Kind, Stored
+from app.store.browser_sessions import BrowserSession
 
 PARKED_FOR = 15 * 60 * SECOND
 CODE_PREFIX = "prn_ac_"
@@ -167,6 +168,8 @@ def _grant(
         expires_at=now + CODE_LIFE,
     )
     with run.transactions.begin() as connection:
+        if not _still_may(connection, asked, session, allowed=allowed):
+            return over(run)
         if request is not None and not _take(run, connection, who, request):
             return over(run)
         if allowed:
@@ -176,6 +179,19 @@ def _grant(
         authorizations.add_code(connection, code)
     run.telemetry.publish([Authorized(client_id, user_id, asked.scope, allowed)])
     return authorization.send(run, asked.redirect_uri, asked.state, {"code": text})
+
+
+def _still_may(
+    connection: Connection, asked: Asked, session: BrowserSession, *, allowed: bool
+) -> bool:
+    """Whether what the code rests on is still there, and stays until the code is: whoever ends the
+    session or withdraws the consent finds the code then.
+    """
+    if not browser_sessions.hold(connection, session.digest):
+        return False
+    if allowed or rules.may_skip_consent(asked):
+        return True
+    return consents.hold(connection, session.user_id, asked.client.client_id, asked.covered)
 
 
 def _take(run: Runtime, connection: Connection, who: Visitor, it: Waiting) -> Stored | None:

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from app.core.authorization_events import BrowserSignedOut, ConsentWithdrawn
 from app.core.events import Event
 from app.core.sessions import EndReason, Session
-from app.protocol.sign_out import end_chosen, end_everything, end_session, leave_browser
+from app.protocol.sign_out import (
+    end_batch,
+    end_chosen,
+    end_everything,
+    end_session,
+    leave_browser,
+    told,
+)
 from app.services.runtime import Runtime
 from app.store import (
     audit,
@@ -71,20 +78,29 @@ def sign_out_browser(run: Runtime, user_id: str, public_id: str) -> tuple[Event,
     if not _PUBLIC_ID.fullmatch(public_id):
         return None
     with run.transactions.begin() as connection:
-        return leave_browser(connection, run, user_id, public_id)
+        return leave_browser(connection, run, user_id, public_id, take_back=True)
+
+
+def sign_out_here(run: Runtime, here: BrowserSession) -> tuple[Event, ...]:
+    """What they have just allowed here stays good: a device may be about to fetch its tokens."""
+    with run.transactions.begin() as connection:
+        gone = leave_browser(connection, run, here.user_id, here.public_id, take_back=False)
+    return gone or ()
 
 
 def end_others(run: Runtime, here: BrowserSession) -> None:
     """End all but this browser's sign-in and the sessions that began with it, and publish it."""
     user_id, kept = here.user_id, here.public_id
+    chosen = NotBegunIn(user_id, kept)
     with run.transactions.begin() as connection:
         gone = browser_sessions.end_others(connection, user_id, kept)
         unfetched.void_in_other_browsers(connection, user_id, kept)
         for each in gone:
             facts = {"session": each, "user_id": user_id, "detail": REASON}
             audit.record(connection, run.now(), BrowserSignedOut.name, facts)
-    run.telemetry.publish([BrowserSignedOut(each, user_id) for each in gone])
-    end_chosen(run, NotBegunIn(user_id, kept), REASON, audited=True)
+        ended = end_batch(connection, run, chosen, REASON, audited=True)
+    run.telemetry.publish([*(BrowserSignedOut(e, user_id) for e in gone), *told(ended, REASON)])
+    end_chosen(run, chosen, REASON, audited=True)
 
 
 def log_out_everywhere(run: Runtime, user_id: str) -> tuple[Event, ...]:
@@ -99,13 +115,14 @@ def withdraw(run: Runtime, user_id: str, client_id: str) -> bool:
     What nobody has fetched goes with the consent. A session that began meanwhile was committed
     before, so it is among those that end.
     """
-    now = run.now()
+    now, chosen = run.now(), AtClient(user_id, client_id)
     with run.transactions.begin() as connection:
         if not consents.withdraw(connection, user_id, client_id, now):
             return False
         unfetched.void_at_client(connection, user_id, client_id)
         facts = {"user_id": user_id, "client_id": client_id}
         audit.record(connection, now, ConsentWithdrawn.name, facts)
-    run.telemetry.publish([ConsentWithdrawn(client_id, user_id, now)])
-    end_chosen(run, AtClient(user_id, client_id), REASON, audited=True)
+        ended = end_batch(connection, run, chosen, REASON, audited=True)
+    run.telemetry.publish([ConsentWithdrawn(client_id, user_id, now), *told(ended, REASON)])
+    end_chosen(run, chosen, REASON, audited=True)
     return True

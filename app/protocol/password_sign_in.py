@@ -4,12 +4,15 @@ from dataclasses import dataclass, field, replace
 
 from app.core.clients import Client
 from app.core.devices import Device
+from app.core.events import SignInRefused
 from app.core.outcomes import Outcome, Refused
 from app.core.sessions import Terms
 from app.protocol import credentials, sign_in
 from app.protocol.requested import coverage
+from app.protocol.responses import busy
 from app.protocol.sign_in import AT_TOKEN_ENDPOINT
 from app.services.runtime import Runtime
+from app.store.users import User
 
 GRANT = "password"
 
@@ -44,4 +47,14 @@ def sign_in_with_password(
     with run.transactions.begin() as connection:
         person.store(connection)
         ended = sign_in.store(connection, run, session, attempt.device)
+    if ended is None:
+        return _overtaken(client, person.user)
     return replace(issued, events=issued.events + ended)
+
+
+def _overtaken(client: Client, user: User) -> Refused:
+    """Everything was ended after the password was verified. Whether it is still good, the same
+    request will find out.
+    """
+    event = SignInRefused(client=client.client_id, user=user.id, why="signed_out_meanwhile")
+    return replace(busy(), events=(event,))

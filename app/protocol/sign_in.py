@@ -18,7 +18,7 @@ from app.protocol.requested import Coverage
 from app.protocol.sign_out import end_surplus
 from app.services.keystore import UnavailableError
 from app.services.runtime import Runtime
-from app.store import sessions, status_lists
+from app.store import sessions, status_lists, users
 from app.store.sessions import PlaceTakenError
 from app.store.users import User
 
@@ -37,15 +37,13 @@ def draft(
     device: Device = UNSAID,
     *,
     auth_time: int | None = None,
-    until: int | None = None,
 ) -> Session:
     """A session that is about to begin, not stored yet: its place in a status list is taken.
-    `auth_time` is when the person signed in, if that was before; `until` is when it ends at the
-    latest, if that is sooner than by its lifetime. Raises `UnavailableError`.
+    `auth_time` is when the person signed in, if that was before. Raises `UnavailableError`.
     """
     status = _place(run, now) if client.status else None
     lifetimes = run.lifetimes.with_own(client.idle_ttl, client.session_ttl).chosen(terms)
-    ends = rules.ends(now, lifetimes, until)
+    ends = rules.ends(now, lifetimes)
     return Session(
         sid=secrets.token_bytes(SID_BYTES),
         public_id=secrets.token_hex(16),
@@ -125,11 +123,16 @@ def tokens(
 
 def store(
     connection: Connection, run: Runtime, session: Session, device: Device, **origin: str
-) -> tuple[Event, ...]:
+) -> tuple[Event, ...] | None:
     """Write the row, in the caller's transaction, and end the sessions that are now too many.
-    `origin` may be a code or a browser session. Returns what to publish after the commit. Raises
-    `UnavailableError`: the sign-in has to be repeated with another place in a status list.
+    `origin` may be a code or a browser session. Returns what to publish after the commit; None, and
+    nothing is written, when all of the person's sessions were ended since this one was drafted: who
+    marks rows and fills status lists would not come across it any more. Raises `UnavailableError`:
+    the sign-in has to be repeated with another place in a status list.
     """
+    limited = run.settings.max_sessions > 0
+    if users.hold(connection, session.user_id, alone=limited) != session.user_epoch:
+        return None
     ended = end_surplus(connection, run, session)
     try:
         sessions.create(connection, {**_row(run, session, device), **origin})

@@ -1,6 +1,7 @@
 """Ending sessions on somebody's behalf: one, all of a person's, or those that are too many."""
 
 import secrets
+from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
@@ -86,66 +87,74 @@ def end_chosen(run: Runtime, chosen: Chosen, reason: EndReason, *, audited: bool
     """
     total, after = 0, FIRST_SID
     while True:
-        now = run.now()
-        purge_at = purge_time(now, run.access_ttl)
         with run.transactions.begin() as connection:
-            ended = bulk_endings.end_some(connection, chosen, reason, now, purge_at, after)
-            if audited:
-                _write_down(connection, ended, reason, now)
+            ended = end_batch(connection, run, chosen, reason, after, audited=audited)
         if not ended:
             return total
-        run.telemetry.publish(_told(ended, reason))
+        run.telemetry.publish(told(ended, reason))
         total, after = total + len(ended), ended[-1].sid
 
 
+def end_batch(
+    connection: Connection,
+    run: Runtime,
+    chosen: Chosen,
+    reason: EndReason,
+    after: bytes = FIRST_SID,
+    *,
+    audited: bool,
+) -> list[Ended]:
+    """A batch of them, in the caller's transaction: as many as one person has, with few exceptions."""
+    now = run.now()
+    purge_at = purge_time(now, run.access_ttl)
+    ended = bulk_endings.end_some(connection, chosen, reason, now, purge_at, after)
+    if audited:
+        _write_down(connection, ended, reason, now)
+    return ended
+
+
+def told(ended: Iterable[Ended], reason: EndReason) -> tuple[Event, ...]:
+    """What to publish after the commit."""
+    return tuple(SessionEnded(e.public_id, e.client_id, e.user_id, reason) for e in ended)
+
+
 def leave_browser(
-    connection: Connection, run: Runtime, user_id: str, public_id: str
+    connection: Connection, run: Runtime, user_id: str, public_id: str, *, take_back: bool
 ) -> tuple[Event, ...] | None:
-    """Sign somebody out of a browser, in the caller's transaction: what they allowed there and
-    nobody has fetched goes, too, and with `PERENNIAL_SESSIONS_END_WITH_BROWSER` the sessions that
-    began there. Returns what to publish after the commit; None when they are not signed in there.
+    """Sign somebody out of a browser, in the caller's transaction. With `take_back` what they
+    allowed there and nobody has fetched goes, too; with `PERENNIAL_SESSIONS_END_WITH_BROWSER` that
+    and the sessions that began there. Returns what to publish after the commit; None when they are
+    not signed in there.
     """
     if not browser_sessions.end_own(connection, user_id, public_id):
         return None
-    unfetched.void_in_browser(connection, user_id, public_id)
-    facts = {"session": public_id, "user_id": user_id, "detail": EndReason.SIGNED_OUT}
+    reason, all_of_it = EndReason.SIGNED_OUT, run.settings.sessions_end_with_browser == "on"
+    if take_back or all_of_it:
+        unfetched.void_in_browser(connection, user_id, public_id)
+    facts = {"session": public_id, "user_id": user_id, "detail": reason}
     audit.record(connection, run.now(), BrowserSignedOut.name, facts)
     ended: list[Ended] = []
-    if run.settings.sessions_end_with_browser == "on":
-        ended = _end_begun_in(connection, run, BegunIn(user_id, public_id))
-    return BrowserSignedOut(public_id, user_id), *_told(ended, EndReason.SIGNED_OUT)
-
-
-def _end_begun_in(connection: Connection, run: Runtime, begun: BegunIn) -> list[Ended]:
-    now, reason, after = run.now(), EndReason.SIGNED_OUT, FIRST_SID
-    purge_at = purge_time(now, run.access_ttl)
-    ended: list[Ended] = []
-    while some := bulk_endings.end_some(connection, begun, reason, now, purge_at, after):
-        after = some[-1].sid
-        ended += some
-    _write_down(connection, ended, reason, now)
-    return ended
+    if all_of_it:
+        begun, after = BegunIn(user_id, public_id), FIRST_SID
+        while some := end_batch(connection, run, begun, reason, after, audited=True):
+            ended, after = ended + some, some[-1].sid
+    return BrowserSignedOut(public_id, user_id), *told(ended, reason)
 
 
 def end_surplus(connection: Connection, run: Runtime, session: Session) -> tuple[Event, ...]:
     """Make room for a session that is about to be stored (`PERENNIAL_MAX_SESSIONS`), in the
-    caller's transaction: of several sign-ins of one person each counts those before. Returns what
-    to publish after the commit.
+    caller's transaction, which holds the person alone: of several sign-ins each counts those
+    before. Returns what to publish after the commit.
     """
     most, reason = run.settings.max_sessions, EndReason.LIMIT
     if not most:
         return ()
     whose = (session.user_id, session.client_id)
-    own_sessions.lock(connection, session.user_id)
     now = run.now()  # an ending is dated when it happens, not when its turn was waited for
     purge_at = purge_time(now, run.access_ttl)
     ended = own_sessions.end_beyond(connection, *whose, most - 1, now, reason, purge_at)
     _write_down(connection, ended, reason, now)
-    return _told(ended, reason)
-
-
-def _told(ended: list[Ended], reason: EndReason) -> tuple[SessionEnded, ...]:
-    return tuple(SessionEnded(e.public_id, e.client_id, e.user_id, reason) for e in ended)
+    return told(ended, reason)
 
 
 def _write_down(connection: Connection, ended: list[Ended], reason: EndReason, now: int) -> None:

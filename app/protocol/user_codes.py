@@ -10,7 +10,7 @@ from app.protocol import clients
 from app.protocol.browser import digest
 from app.services.ratelimit import Limit, source
 from app.services.runtime import Runtime
-from app.store import audit, device_authorizations
+from app.store import audit, browser_sessions, device_authorizations
 from app.store.browser_sessions import BrowserSession
 from app.store.device_authorizations import Decision
 
@@ -76,7 +76,7 @@ def _refused(run: Runtime, session: BrowserSession, why: str, wait: int) -> Unkn
 
 
 def decide(run: Runtime, session: BrowserSession, asking: Asking, *, allowed: bool) -> bool:
-    """False when somebody else has decided first, or time was up."""
+    """False when somebody else has decided first, time was up, or the person's session has ended."""
     now, request = run.now(), asking.request
     decision = Decision(
         allowed=allowed,
@@ -92,6 +92,8 @@ def decide(run: Runtime, session: BrowserSession, asking: Asking, *, allowed: bo
         "detail": f"{'allowed' if allowed else 'declined'} {request.scope}",
     }
     with run.transactions.begin() as connection:
+        if not browser_sessions.hold(connection, session.digest):
+            return False
         if not device_authorizations.decide(connection, request.digest, decision, now):
             return False
         audit.record(connection, now, event.name, facts)

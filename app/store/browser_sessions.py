@@ -125,6 +125,16 @@ def renew(connection: Connection, digest: str, successor: str, auth_time: int) -
     return renewed.first() is not None
 
 
+def hold(connection: Connection, digest: str) -> bool:
+    """Until the transaction ends, whoever would end this session waits. False when somebody has."""
+    held = connection.execute(
+        select(BrowserSessionRow.digest)
+        .where(BrowserSessionRow.digest == digest)
+        .with_for_update(read=True, key_share=True)
+    )
+    return held.first() is not None
+
+
 def end(connection: Connection, digest: str) -> bool:
     """False when it has ended already."""
     ended = connection.execute(

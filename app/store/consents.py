@@ -1,5 +1,6 @@
 """What a person has allowed which client, and taking it back."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select
@@ -28,6 +29,18 @@ def of(connection: Connection, user_id: str) -> list[Consent]:
         before = found.get(client_id, Consent(client_id, (), granted_at))
         found[client_id] = Consent(client_id, (*before.covered, covered), before.since)
     return list(found.values())
+
+
+def hold(connection: Connection, user_id: str, client_id: str, wanted: Collection[str]) -> bool:
+    """Until the transaction ends, whoever would take back what the person has allowed this client
+    waits. False when not all that is wanted is allowed.
+    """
+    rows = connection.execute(
+        select(ConsentRow.covered)
+        .where(ConsentRow.user_id == user_id, ConsentRow.client_id == client_id)
+        .with_for_update(read=True, key_share=True)
+    )
+    return set(wanted) <= set(rows.scalars())
 
 
 def withdraw(connection: Connection, user_id: str, client_id: str, moment: int) -> bool:

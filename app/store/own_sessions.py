@@ -71,13 +71,6 @@ class AtClient:
         return and_(live(now), whose)
 
 
-def lock(connection: Connection, user_id: str) -> None:
-    """Until the transaction ends, whoever else locks this person waits."""
-    connection.execute(
-        select(UserRow.id).where(UserRow.id == user_id).with_for_update(key_share=True)
-    )
-
-
 def end_beyond(
     connection: Connection,
     user_id: str,

@@ -49,6 +49,18 @@ def find(connection: Connection, user_id: str) -> User | None:
     return None if row is None else User(*row)
 
 
+def hold(connection: Connection, user_id: str, *, alone: bool) -> int:
+    """The person's epoch, which does not move before the transaction ends: whoever would move it
+    waits, and so does, with `alone`, whoever else holds the person.
+    """
+    epoch: int = connection.execute(
+        select(UserRow.auth_epoch)
+        .where(UserRow.id == user_id)
+        .with_for_update(read=not alone, key_share=alone)
+    ).scalar_one()
+    return epoch
+
+
 def known(connection: Connection, user_id: str) -> User:
     """Somebody whom a session or another row names: people are disabled, never deleted."""
     user = find(connection, user_id)

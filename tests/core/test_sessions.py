@@ -93,3 +93,13 @@ def test_a_session_lives_until_something_ends_it():
 
 def test_the_resources_of_a_session_are_a_list():
     assert SETTLED.resources == ("https://a.example", "https://b.example")
+
+
+@given(moments, moments, moments)
+def test_both_ends_are_brought_forward_and_never_put_off(idle, absolute, latest):
+    session = replace(SETTLED, idle_expires_at=idle, expires_at=absolute)
+    assert sessions.ending_by(session, None) == session
+    sooner = sessions.ending_by(session, latest)
+    assert sooner == replace(
+        session, idle_expires_at=min(idle, latest), expires_at=min(absolute, latest)
+    )

@@ -3,10 +3,11 @@
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 
 from app.core.device import GRANT as DEVICE
-from tests.features.device.living_room import Codes, ask, decide, television
+from tests.features.device.living_room import ask, decide, television
 from tests.features.session_api.conftest import App, own_client
 from tests.pages.account import SESSIONS, Account, account, press, stale
 from tests.person import CALLBACK, CONSENT, SIGN_IN, SIGN_OUT, Page, Person, exchange, web_app
@@ -33,14 +34,6 @@ def browsing(site, name="alice", agent=FIREFOX, address="203.0.113.9") -> Person
 def tokens(person, client) -> str:
     """The refresh token of a session that the client began by this person's browser."""
     return exchange(person.site, client, person.code(client)).json["refresh_token"]
-
-
-def allowed_device(person, client=None) -> Codes:
-    """A device that was allowed in this person's browser and has not polled since."""
-    site = person.site
-    codes = ask(site, client or television(site))
-    assert decide(person, codes.user_code).status_code == 200
-    return codes
 
 
 def audited(site) -> list[tuple[str, ...]]:
@@ -203,7 +196,7 @@ def test_all_others_end_and_this_browser_stays(scene, capsys):
     mine, other, bobs = tokens(here, client), tokens(there, client), tokens(bob, client)
     password = site.client()
     elsewhere = site.sign_in(password)["refresh_token"]
-    pending, device = there.code(client), allowed_device(there)
+    pending = there.code(client)
     capsys.readouterr()
     assert press(here, OTHERS).status_code == 200
     log = capsys.readouterr().err
@@ -217,8 +210,38 @@ def test_all_others_end_and_this_browser_stays(scene, capsys):
     assert there.get(SESSIONS).status_code == 303
     assert bob.get(SESSIONS).status_code == 200
     assert exchange(site, client, pending).status_code == 400
-    assert device.poll().json["error"] == "access_denied"
     assert len(account(here).items) == 3
+
+
+@pytest.mark.clause("rfc6819-5.2.2.4-01", "asvs5-v7-7.4.3-01")
+@pytest.mark.parametrize(
+    "buttons", [("Sign out", "Safari on iPhone"), (OTHERS,), ("Withdraw", "Photo album")]
+)
+def test_what_a_device_was_allowed_and_has_not_collected_is_taken_back(scene, buttons):
+    """By a browser that was stolen, for example, a moment before it was signed out."""
+    _, here, there, bob = scene
+    site = here.site
+    client = web_app(site, DEVICE, scope="photos:read photos:write")
+    there.code(client)
+    bob.sign_in()
+    hers, collected, bobs = (ask(site, client) for _ in range(3))
+    for person, codes in ((there, hers), (there, collected), (bob, bobs)):
+        assert decide(person, codes.user_code).status_code == 200
+    assert collected.poll().status_code == 200
+    assert press(here, *buttons).status_code == 200
+    assert hers.later().json["error"] == "access_denied"
+    assert bobs.poll().status_code == 200
+    assert collected.later().json["error"] == "invalid_grant"
+
+
+@pytest.mark.clause("rfc6819-5.2.2.4-01")
+def test_a_device_is_signed_in_by_who_signs_out_right_after(site):
+    """Of their own, in a browser that is not theirs."""
+    site.user()
+    alice, codes = browsing(site), ask(site, television(site))
+    decide(alice, codes.user_code)
+    assert alice.post(SIGN_OUT, Page(alice.get(SIGN_OUT).text).fields).status_code == 200
+    assert codes.later().status_code == 200
 
 
 @pytest.mark.clause("rfc6819-5.2.2.4-01")
@@ -250,11 +273,7 @@ def test_a_consent_that_is_withdrawn_ends_what_it_allowed(scene, capsys):
     diary = web_app(site, name="Diary", scope="")
     kept = tokens(here, diary)
     assert urlsplit(here.ask(client).location).netloc == urlsplit(CALLBACK).netloc, "not asked"
-    television = site.client(
-        DEVICE, "authorization_code", "refresh_token", redirect_uris=(CALLBACK,), name="Television"
-    )
-    here.code(television)
-    pending, device = here.code(client), allowed_device(here, television)
+    pending = here.code(client)
     seen = account(here)
     seen.item("Photo album", "Since 15 January 2027", "photos:read photos:write")
     assert "May" not in seen.item("Diary", "Withdraw")
@@ -267,13 +286,34 @@ def test_a_consent_that_is_withdrawn_ends_what_it_allowed(scene, capsys):
     for token in (mine, other):
         assert stale(site.refresh(client, token))
     assert exchange(site, client, pending).status_code == 400
-    assert press(here, "Withdraw", "Television").status_code == 200
-    assert device.poll().json["error"] == "access_denied"
     assert site.refresh(client, bobs).status_code == 200
     assert site.refresh(diary, kept).status_code == 200
     assert urlsplit(here.ask(client).location).path == CONSENT, "asked again"
     assert urlsplit(bob.ask(client).location).netloc == urlsplit(CALLBACK).netloc
     assert not [item for item in account(here).items if "Photo album" in item]
+
+
+@pytest.mark.parametrize("struck", [1, 2, 3])
+def test_a_consent_goes_with_its_sessions_or_not_at_all(scene, struck):
+    """The database goes away before one of the transactions; whoever tries again has it done."""
+    client, here, there, _ = scene
+    site = here.site
+    token = tokens(there, client)
+    form = account(here).form("Withdraw", "Photo album")
+    begun = []
+
+    def strike(_):
+        begun.append(None)
+        if len(begun) == struck:
+            raise OperationalError("BEGIN", {}, OSError("struck"))
+
+    event.listen(site.run.transactions, "engine_connect", strike)
+    here.post(SESSIONS, form)
+    event.remove(site.run.transactions, "engine_connect", strike)
+    consents = [item for item in account(here).items if "Withdraw" in item]
+    if consents:
+        assert here.post(SESSIONS, form).status_code == 200
+    assert stale(site.refresh(client, token))
 
 
 def test_what_was_allowed_at_a_resource_server_is_said(site):

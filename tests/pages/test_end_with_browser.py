@@ -1,5 +1,6 @@
 """What ends with a person's sign-in in a browser, and what goes on: the operator decides."""
 
+from itertools import product
 from urllib.parse import urlsplit
 
 import pytest
@@ -78,24 +79,31 @@ def test_the_page_says_beforehand_which_it_is(make_scene, policy):
     assert ("keep their own sessions" in page) is (policy == "off")
 
 
-@pytest.mark.parametrize("policy", ["on", "off"])
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_code_that_nobody_has_redeemed_begins_nothing_afterwards(make_scene, ending, policy):
-    site, client, alice = make_scene(policy)
-    code = alice.code(client)
-    ending(alice)
-    assert exchange(site, client, code).json["error"] == "invalid_grant"
-
-
-@pytest.mark.parametrize("policy", ["on", "off"])
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_device_that_has_not_fetched_its_tokens_is_refused_afterwards(make_scene, ending, policy):
-    site, _, alice = make_scene(policy)
-    codes = ask(site, television(site))
-    alice.sign_in()
+def unfetched(site, client, alice):
+    """How to fetch what alice has allowed in her browser: a code, and a device's tokens."""
+    codes, code = ask(site, television(site)), alice.code(client)
     decide(alice, codes.user_code)
+    return lambda: exchange(site, client, code), codes.poll
+
+
+@pytest.mark.parametrize(
+    ("ending", "policy"), [*product(ENDINGS, ["on"]), (sign_out_elsewhere, "off")]
+)
+def test_what_nobody_has_fetched_begins_nothing_afterwards(make_scene, ending, policy):
+    site, client, alice = make_scene(policy)
+    redeem, poll = unfetched(site, client, alice)
     ending(alice)
-    assert codes.later().json["error"] == "access_denied"
+    assert redeem().json["error"] == "invalid_grant"
+    assert poll().json["error"] == "access_denied"
+
+
+def test_by_default_who_signs_out_themselves_takes_nothing_back(make_scene):
+    """In a browser that is not theirs, right after they have allowed a device of theirs something."""
+    site, client, alice = make_scene("off")
+    redeem, poll = unfetched(site, client, alice)
+    sign_out(alice)
+    assert redeem().status_code == 200
+    assert poll().status_code == 200
 
 
 @pytest.mark.parametrize("remember", [{}, {"remember_me": "yes"}])
@@ -178,23 +186,10 @@ def test_two_sign_ins_of_one_browser_at_once_are_two_sessions(make_scene):
     assert site.refresh(client, before["refresh_token"]).status_code == 200
 
 
-@pytest.mark.parametrize("policy", ["on", "off"])
-@pytest.mark.parametrize("device", [True, False])
-def test_who_signs_out_while_tokens_are_being_made_gets_none(
-    make_scene, monkeypatch, device, policy
-):
-    site, client, alice = make_scene(policy)
-    alice.sign_in()
-    if device:
-        codes = ask(site, television(site))
-        decide(alice, codes.user_code)
-        fetch = codes.poll
-    else:
-        code = alice.code(client)
-
-        def fetch():
-            return exchange(site, client, code)
-
+@pytest.mark.parametrize("which", [0, 1])
+def test_who_signs_out_while_tokens_are_being_made_gets_none(make_scene, monkeypatch, which):
+    site, client, alice = make_scene()
+    fetch = unfetched(site, client, alice)[which]
     make = sign_in.tokens
 
     def slowly(*args, **more):

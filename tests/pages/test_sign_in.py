@@ -47,6 +47,22 @@ def test_only_who_wants_to_be_remembered_is_after_the_browser_was_closed(site):
     assert "Max-Age" not in cookies(Person(site).sign_in())["__Host-perennial_session"]
 
 
+@pytest.mark.parametrize("issuer", ["https://id.example.com:443", "https://id.example.com:443/one"])
+def test_a_browser_does_not_write_the_port_that_goes_without_saying(make_site, issuer):
+    site = make_site(issuer=issuer)
+    site.user()
+    alice = Person(site)
+    form = {**Page(alice.get(SIGN_IN).text).fields, "username": "alice", "password": PASSWORD}
+    answer = alice.post(SIGN_IN, form, headers={"Origin": "https://id.example.com"})
+    assert answer.status_code == 303
+    for other in (
+        "https://id.example.com:8443",
+        "https://id.example.co",
+        "https://id.example.com:44",
+    ):
+        assert alice.post(SIGN_IN, form, headers={"Origin": other}).status_code == 403
+
+
 def test_in_development_over_plain_http_the_cookie_has_neither_prefix_nor_secure(make_site):
     site = make_site(env="development", issuer="http://127.0.0.1:8000")
     site.user()

@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from app.protocol.sign_out import end_surplus
-from app.store import sessions
+from app.core.devices import UNSAID
+from app.protocol import sign_in
+from app.protocol.requested import Coverage
+from app.store import sessions, users
 from tests.protocol.expect import everything
 
 
@@ -110,11 +112,18 @@ def test_on_postgresql_too_one_sign_in_waits_for_the_other(make_postgresql_site)
     site.sign_in(client)
     (session,) = own_sessions_of(site)
     with site.run.transactions.begin() as first, site.run.transactions.begin() as second:
-        end_surplus(first, site.run, session)
+        sign_in.store(first, site.run, another(site, session), UNSAID)
         second.execute(text("SET LOCAL lock_timeout = '50ms'"))
         with pytest.raises(OperationalError, match="lock timeout"):
-            end_surplus(second, site.run, session)
+            sign_in.store(second, site.run, another(site, session), UNSAID)
         second.rollback()
+
+
+def another(site, session):
+    client = site.run.registry.client(session.client_id, site.clock())
+    with site.run.rotations.connect() as connection:
+        user = users.known(connection, session.user_id)
+    return sign_in.draft(site.run, client, user, Coverage("", ()), site.clock())
 
 
 def own_sessions_of(site):

@@ -11,7 +11,7 @@ from app.core.clients import Client
 from app.core.devices import Device
 from app.core.events import Event, SessionEnded
 from app.core.outcomes import ErrorCode, Outcome, Refused
-from app.core.sessions import EndReason, purge_time
+from app.core.sessions import EndReason, ending_by, purge_time
 from app.protocol import sign_in
 from app.protocol.allowed import Allower, by_whom
 from app.protocol.authorization import PUSHED
@@ -76,8 +76,9 @@ def _exchange(
     now: int,
 ) -> Outcome:
     covered = Coverage(code.scope, tuple(code.resource.split()))
-    session = sign_in.draft(
-        run, client, allower.user, covered, now, auth_time=code.auth_time, until=allower.until
+    session = ending_by(
+        sign_in.draft(run, client, allower.user, covered, now, auth_time=code.auth_time),
+        allower.until,
     )
     issued = sign_in.tokens(run, client, session, now, GRANT, wanted)
     with run.transactions.begin() as connection:
@@ -91,6 +92,8 @@ def _exchange(
                 code_id=code.digest,
                 browser_session_id=browser_session_id,
             )
+            if ended is None:
+                return _refused(client, "signed_out_meanwhile")
             return replace(issued, events=issued.events + ended)
         late = authorizations.find_code(connection, code.digest)
     if late is not None and late.redeemed_at is not None:

@@ -10,7 +10,7 @@ from app.core.clients import Client
 from app.core.device import GRANT, INTERVAL, LENGTH, LETTERS, LIFE, DeviceRequest, Verdict
 from app.core.devices import Device
 from app.core.outcomes import ErrorCode, Outcome, Refused
-from app.core.sessions import whole_seconds
+from app.core.sessions import ending_by, whole_seconds
 from app.protocol import sign_in
 from app.protocol.allowed import by_whom
 from app.protocol.browser import digest
@@ -125,14 +125,10 @@ def _issue(
     wanted = resources.narrow(presented.resources, allowed)
     if wanted is None:
         return Refused(error=ErrorCode.INVALID_TARGET)
-    session = sign_in.draft(
-        run,
-        client,
-        allower.user,
-        Coverage(request.scope, allowed),
-        now,
-        auth_time=request.auth_time,
-        until=allower.until,
+    covered = Coverage(request.scope, allowed)
+    session = ending_by(
+        sign_in.draft(run, client, allower.user, covered, now, auth_time=request.auth_time),
+        allower.until,
     )
     issued = sign_in.tokens(run, client, session, now, GRANT, wanted)
     with run.transactions.begin() as connection:
@@ -140,6 +136,8 @@ def _issue(
         if place is None:
             return _refused(client, "used")
         ended = sign_in.store(connection, run, session, presented.device, browser_session_id=place)
+        if ended is None:
+            return _refused(client, "signed_out_meanwhile")
     return replace(issued, events=issued.events + ended)
 
 
