@@ -68,8 +68,7 @@ def read(run: Runtime, form: Form, *, pushed: bool) -> Read:
     client = clients.find(run, form.values.get("client_id", ""), run.now())
     if client is NOBODY or client.disabled:
         return Unaddressed("client_disabled" if client.disabled else "unknown_client")
-    sent = form.values.get("redirect_uri")
-    uri = _redirect_uri(client, sent)
+    uri = _redirect_uri(client, form)
     state = form.values.get("state")
     if uri is None:
         return Unaddressed("redirect_uri_not_registered", client.client_id)
@@ -89,7 +88,7 @@ def read(run: Runtime, form: Form, *, pushed: bool) -> Read:
     return Asked(
         client=client,
         redirect_uri=uri,
-        redirect_uri_sent=sent is not None,
+        redirect_uri_sent="redirect_uri" in form.values,
         challenge=form.values["code_challenge"],
         scope=covered.scope,
         resources=covered.resources,
@@ -100,11 +99,13 @@ def read(run: Runtime, form: Form, *, pushed: bool) -> Read:
     )
 
 
-def _redirect_uri(client: Client, sent: str | None) -> str | None:
+def _redirect_uri(client: Client, form: Form) -> str | None:
     """The one to answer at. It may be left out when only one is registered (RFC 6749 §3.1.2.3)."""
+    sent = form.values.get("redirect_uri")
     if sent is not None:
         return sent if redirects.matches(client.redirect_uris, sent) else None
-    return client.redirect_uris[0] if len(client.redirect_uris) == 1 else None
+    only = len(client.redirect_uris) == 1 and "redirect_uri" not in form.repeated
+    return client.redirect_uris[0] if only else None
 
 
 def _objection(
@@ -114,6 +115,7 @@ def _objection(
     values = form.values
     has_to_push = client.require_par or run.settings.require_par == "on"
     checks = (
+        (bool(form.repeated), ErrorCode.INVALID_REQUEST, "repeated_parameter"),
         (GRANT not in client.grants, ErrorCode.UNAUTHORIZED_CLIENT, "grant_not_registered"),
         ("request" in values, ErrorCode.REQUEST_NOT_SUPPORTED, "request"),
         ("request_uri" in values, ErrorCode.REQUEST_URI_NOT_SUPPORTED, "request_uri"),

@@ -14,7 +14,7 @@ from app.protocol.sign_out import end_everything
 from app.store import device_authorizations as store
 from app.store import sessions
 from tests.features.device.living_room import AUTHORIZATION, Codes, ask, television
-from tests.protocol.expect import claims, everything, never_cached, refused
+from tests.protocol.expect import claims, credentials, everything, never_cached, refused
 from tests.site import ISSUER, Site
 
 ROWS = "device_authorizations"
@@ -46,6 +46,14 @@ def test_a_device_is_told_its_codes(any_site, public):
         "expires_in": 600,
         "interval": 5,
     }
+
+
+@pytest.mark.clause("rfc8628-3.1-02")
+def test_a_device_with_a_secret_has_nothing_else_to_send(site):
+    tv = television(site, public=False)
+    told = site.http.post(AUTHORIZATION, headers=credentials(tv))
+    assert told.status_code == 200, told.text
+    assert told.json["user_code"]
 
 
 @pytest.mark.clause("rfc8628-3.1-01", "rfc8628-3.1-02", "rfc8628-3.1-04", "rfc8628-3.1-05")
