@@ -68,7 +68,8 @@ def read(run: Runtime, form: Form, *, pushed: bool) -> Read:
     client = clients.find(run, form.values.get("client_id", ""), run.now())
     if client is NOBODY or client.disabled:
         return Unaddressed("client_disabled" if client.disabled else "unknown_client")
-    uri = _redirect_uri(client, form)
+    sent = form.values.get("redirect_uri")
+    uri = _redirect_uri(client, sent)
     state = form.values.get("state")
     if uri is None:
         return Unaddressed("redirect_uri_not_registered", client.client_id)
@@ -88,7 +89,7 @@ def read(run: Runtime, form: Form, *, pushed: bool) -> Read:
     return Asked(
         client=client,
         redirect_uri=uri,
-        redirect_uri_sent="redirect_uri" in form.values,
+        redirect_uri_sent=sent is not None,
         challenge=form.values["code_challenge"],
         scope=covered.scope,
         resources=covered.resources,
@@ -99,13 +100,11 @@ def read(run: Runtime, form: Form, *, pushed: bool) -> Read:
     )
 
 
-def _redirect_uri(client: Client, form: Form) -> str | None:
+def _redirect_uri(client: Client, sent: str | None) -> str | None:
     """The one to answer at. It may be left out when only one is registered (RFC 6749 §3.1.2.3)."""
-    sent = form.values.get("redirect_uri")
     if sent is not None:
         return sent if redirects.matches(client.redirect_uris, sent) else None
-    only = len(client.redirect_uris) == 1 and "redirect_uri" not in form.repeated
-    return client.redirect_uris[0] if only else None
+    return client.redirect_uris[0] if len(client.redirect_uris) == 1 else None
 
 
 def _objection(

@@ -63,6 +63,7 @@ def test_an_answer_goes_to_a_registered_address_or_nowhere(site, case, extra):
     answer = Person(site).ask(client, redirect_uri=REDIRECTS[case], **extra)
     assert (answer.status_code, answer.location) == (400, None)
     page = Page(answer.text)
+    assert "an address that is not registered" in page.text
     assert not page.all("a") + page.all("meta")[3:]
     assert "evil.example" not in answer.text
     assert answer.headers["X-Request-ID"] in page.text

@@ -19,6 +19,9 @@ from app.services.runtime import Runtime, runtime
 LONGEST_QUERY = 3500
 """What is sure to fit into a request line, which has 4094 octets."""
 
+ADDRESS = frozenset({"client_id", "redirect_uri"})
+"""What says where to answer."""
+
 MOVED = PARAMETERS | {"request_uri"}
 
 blueprint = Blueprint("authorization_code", __name__)
@@ -45,9 +48,11 @@ def authorize() -> Response:
 
 
 def _read(request: Request) -> Form:
-    if request.method == "POST":
-        return forms.read_all(request)
-    return forms.parse_all(request.query_string)
+    by_post = request.method == "POST"
+    form = forms.read_all(request) if by_post else forms.parse_all(request.query_string)
+    if form.repeated & ADDRESS:
+        raise MalformedError("repeated_parameter")
+    return form
 
 
 def _by_get(run: Runtime, request: Request, form: Form) -> Response | None:

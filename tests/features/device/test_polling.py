@@ -224,7 +224,6 @@ def test_of_two_that_redeem_at_once_one_gets_tokens(any_site, monkeypatch):
     assert len(everything(any_site)["sessions"]) == 1
 
 
-@pytest.mark.clause("rfc8628-3.5-05")
 def test_a_code_is_not_used_up_by_an_exchange_that_fails_half_way(any_site, monkeypatch):
     user = any_site.user()
     codes = ask(any_site, television(any_site))
