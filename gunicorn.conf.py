@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from gunicorn.glogging import Logger
+from gunicorn.http.body import LengthReader
 from gunicorn.http.errors import (
     ExpectationFailed,
     LimitRequestHeaders,
@@ -20,6 +21,7 @@ from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from app.core.outcomes import ErrorCode
 from app.features import INSTALLED
+from app.protocol.forms import LARGEST_BODY
 from app.protocol.responses import DESCRIPTIONS
 from app.services import readiness
 from app.services.jobs import Worker
@@ -71,6 +73,13 @@ class JsonWorker(ThreadWorker):
             return super().handle(conn)
         finally:
             del self._began[conn]
+
+    def handle_request(self, req: Any, conn: TConn) -> bool:  # noqa: ANN401  # gunicorn's
+        """Nobody reads a body over the limit, so the answer to it says that the connection ends."""
+        reader = req.body.reader
+        if isinstance(reader, LengthReader) and reader.length > LARGEST_BODY:
+            req.force_close()
+        return super().handle_request(req, conn)
 
     def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT001, FBT002  # gunicorn's
         """Runs about once a second on the main thread."""

@@ -145,7 +145,10 @@ def webhook_secret(path: Path) -> bytes:
 
 def _directory(text: str) -> Path:
     path = Path(text)
-    if "\0" in text or (path.exists() and not path.is_dir()):
+    if "\0" in text:
+        raise ValueError
+    whole = path.absolute()
+    if not next(each for each in (whole, *whole.parents) if each.exists()).is_dir():
         raise ValueError
     return path
 

@@ -190,9 +190,9 @@ def test_a_database_folder_that_cannot_be_made_is_one_line(perennial, tmp_path):
 
 @pytest.mark.parametrize("command", [["serve"], ["keys", "rotate"], ["keys", "retire", "x"]])
 def test_a_key_directory_that_cannot_be_made_is_one_line(perennial, tmp_path, command):
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "link").symlink_to("nowhere")
     perennial("db", "upgrade")
-    one_line(perennial(*command, KEYS_DIR=f"{tmp_path}/file/keys"), 1)
+    one_line(perennial(*command, KEYS_DIR=f"{tmp_path}/link"), 1)
 
 
 @pytest.mark.clause("rfc7517-9.2-02")

@@ -232,7 +232,7 @@ def test_the_directory_of_keys_is_a_path(tmp_path):
 
 
 def test_a_file_is_no_directory_of_keys(passphrase_file):
-    for wrong in (str(passphrase_file), "a\0b"):
+    for wrong in (str(passphrase_file), f"{passphrase_file}/keys", "/dev/null/a/b", "a\0b"):
         text = refusal({"PERENNIAL_KEYS_DIR": wrong})
         assert text == "PERENNIAL_KEYS_DIR: expected a directory, or a path where one can be made"
 

@@ -114,6 +114,7 @@ def _objection(
     values = form.values
     has_to_push = client.require_par or run.settings.require_par == "on"
     checks = (
+        (bool(form.repeated), ErrorCode.INVALID_REQUEST, "repeated_parameter"),
         (GRANT not in client.grants, ErrorCode.UNAUTHORIZED_CLIENT, "grant_not_registered"),
         ("request" in values, ErrorCode.REQUEST_NOT_SUPPORTED, "request"),
         ("request_uri" in values, ErrorCode.REQUEST_URI_NOT_SUPPORTED, "request_uri"),

@@ -32,10 +32,14 @@ class MalformedError(InvalidRequestError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Form:
-    """The parameters of a request. An empty value counts as absent (RFC 6749 §3.2)."""
+    """The parameters of a request. An empty value counts as absent (RFC 6749 §3.2).
+
+    What is `repeated` has no value: there is only one thing to do with such a request, refuse it.
+    """
 
     values: Mapping[str, str]
     resources: tuple[str, ...] = field(default=())
+    repeated: frozenset[str] = frozenset()
 
     def required(self, name: str) -> str:
         value = self.values.get(name)
@@ -46,11 +50,17 @@ class Form:
 
 def read(request: Request) -> Form:
     """Read the form of a POST request, or raise `MalformedError`."""
+    return _each_once(read_all(request))
+
+
+def read_all(request: Request) -> Form:
+    """The same, for whoever first finds out where to say that a parameter came twice."""
     if request.query_string:
         raise MalformedError("query_string")
-    if not _is_form(request):
+    encoded = body(request)
+    if (encoded or request.content_type is not None) and not _is_form(request):
         raise MalformedError("content_type")
-    return parse(body(request))
+    return parse_all(encoded)
 
 
 def is_text(value: str) -> bool:
@@ -82,6 +92,16 @@ def _is_form(request: Request) -> bool:
 
 
 def parse(encoded: bytes) -> Form:
+    return _each_once(parse_all(encoded))
+
+
+def _each_once(form: Form) -> Form:
+    if form.repeated:
+        raise MalformedError("repeated_parameter")
+    return form
+
+
+def parse_all(encoded: bytes) -> Form:
     try:
         text = encoded.decode("utf-8")
         if _BAD_ESCAPE.search(text):
@@ -99,17 +119,19 @@ def parse(encoded: bytes) -> Form:
 def _collect(pairs: list[tuple[str, str]]) -> Form:
     values: dict[str, str] = {}
     resources: list[str] = []
+    repeated: set[str] = set()
     for name, value in pairs:
         if not is_text(value):
             raise MalformedError("control_character")
         if name in REPEATABLE:
             resources.append(value)
         elif name in values:
-            raise MalformedError("repeated_parameter")
+            repeated.add(name)
         else:
             values[name] = value
-    present = {name: value for name, value in values.items() if value}
-    return Form(MappingProxyType(present), tuple(uri for uri in resources if uri))
+    present = {name: value for name, value in values.items() if value and name not in repeated}
+    named = tuple(uri for uri in resources if uri)
+    return Form(MappingProxyType(present), named, frozenset(repeated))
 
 
 def idempotency_key(header: str | None) -> str | None:

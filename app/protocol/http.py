@@ -7,11 +7,12 @@ import time
 from flask import Flask, Request, Response
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 
 from app.core.events import DatabaseUnavailable, Event, RequestRefused, SigningUnavailable
 from app.core.outcomes import ErrorCode, Refused
 from app.protocol import cors, problems
+from app.protocol.forms import LARGEST_BODY
 from app.protocol.grant import current_request
 from app.protocol.pages import PATHS, failure
 from app.protocol.responses import busy, refusal, response
@@ -43,6 +44,8 @@ def _begin(run: Runtime) -> Response | None:
     request = current_request()
     request.environ[_BEGAN] = time.perf_counter()
     request_id.set(_name(run, request))
+    if (request.content_length or 0) > LARGEST_BODY:
+        raise RequestEntityTooLarge
     return Response(status=204) if cors.is_preflight(request) else None
 
 

@@ -4,6 +4,7 @@ import json
 import socket
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 SECRET = "prn_rt_" + "1" * 64
@@ -73,6 +74,33 @@ def test_a_chunked_body_over_64_kib_is_too_large_however_it_begins(server):
     chunk = form + "x" * (70_000 - len(form))
     request = f"{CHUNKED}{len(chunk):x}\r\n{chunk}\r\n0\r\n\r\n"
     assert answer(server.url, request.encode())[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind"),
+    [
+        ("POST", "/oauth/token", FORM),
+        ("POST", "/oauth/token", "Content-Type: text/plain\r\n"),
+        ("POST", "/api/v1/auth/login", "Content-Type: application/json\r\n"),
+        ("GET", "/api/v1/auth/session", ""),
+        ("POST", "/healthz", ""),
+    ],
+)
+def test_a_connection_that_ends_because_nobody_reads_the_body_is_announced(
+    server, method, path, kind
+):
+    """A client that believed it open would lose its next request."""
+    request = f"{method} {path} HTTP/1.1\r\nHost: x\r\n{kind}Content-Length: 70000\r\n\r\n"
+    status, headers, _ = answer(server.url, request.encode() + b"x" * 70_000)
+    assert 400 <= status < 500
+    assert headers["Connection"] == "close"
+
+
+def test_a_refusal_of_a_body_that_is_not_too_large_leaves_the_connection_open(server):
+    with httpx.Client(base_url=server.url) as client:
+        for size in (65_536, 1, 65_536):
+            refused = client.post("/oauth/token", content=b"x" * size)
+            assert (refused.status_code, refused.headers["Connection"]) == (400, "keep-alive")
 
 
 def test_a_body_that_was_cut_off_is_not_acted_on(server, confidential):

@@ -63,6 +63,7 @@ def test_an_answer_goes_to_a_registered_address_or_nowhere(site, case, extra):
     answer = Person(site).ask(client, redirect_uri=REDIRECTS[case], **extra)
     assert (answer.status_code, answer.location) == (400, None)
     page = Page(answer.text)
+    assert "an address that is not registered" in page.text
     assert not page.all("a") + page.all("meta")[3:]
     assert "evil.example" not in answer.text
     assert answer.headers["X-Request-ID"] in page.text
@@ -81,8 +82,6 @@ def test_an_answer_goes_to_a_registered_address_or_nowhere(site, case, extra):
         "client_id=%FF&redirect_uri=" + CALLBACK,
         "client_id={id}&client_id={id}&redirect_uri=" + CALLBACK,
         "client_id={id}&redirect_uri=" + CALLBACK + "&redirect_uri=" + EVIL,
-        "client_id={id}&redirect_uri=" + CALLBACK + "&state=a&state=b",
-        "client_id={id}&redirect_uri=" + CALLBACK + "&scope=read&scope=write",
         "client_id={id}&redirect_uri=" + CALLBACK + "&state=%0D%0ALocation:%20" + EVIL,
         "client_id={id}&redirect_uri=" + CALLBACK + "&state=%E4%BD%A0",
         "client_id={id}&redirect_uri=" + CALLBACK + "&state=" + "x" * 2049,

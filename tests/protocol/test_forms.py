@@ -191,6 +191,13 @@ def test_a_body_of_64_kib_is_read_and_one_octet_more_is_413(standing, machine, p
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("content_type", [None, "application/json", "text/plain", "; ;="])
+def test_a_body_over_64_kib_is_413_whatever_it_says_it_is(standing, machine, path, content_type):
+    large = send(standing, machine, b"x" * (LARGEST_BODY + 1), path, content_type)
+    refused(large, "invalid_request", status=413)
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
 def test_a_body_that_does_not_say_how_long_it_is_has_the_same_limit(standing, machine, path):
     start = ASK + b"&token=x&pad="
     for size, status in ((LARGEST_BODY, 200), (LARGEST_BODY + 1, 413), (10 * LARGEST_BODY, 413)):

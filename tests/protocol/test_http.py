@@ -39,6 +39,16 @@ def test_documents_and_pages_are_read_only(standing, path):
         assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT"])
+@pytest.mark.parametrize(
+    "path", ["/", "/.well-known/jwks.json", "/sign-in", "/api/v1/auth/session", "/nowhere", TOKEN]
+)
+def test_a_body_over_64_kib_is_too_large_wherever_it_goes(standing, method, path):
+    answer = standing.http.open(path, method=method, data=b"x" * 65_537)
+    assert answer.status_code == 413
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
 @pytest.mark.clause("rfc8414-3.2-03")
 @pytest.mark.parametrize(
     "path",

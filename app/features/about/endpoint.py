@@ -40,7 +40,7 @@ ROOT = """<h1>Perennial</h1>
 <li><a href="/.well-known/oauth-authorization-server">Server metadata</a> (RFC 8414)</li>
 <li><a href="/.well-known/jwks.json">Public keys</a> (RFC 7517)</li>
 <li><a href="/account/sessions">Your sessions</a>, if you have an account here</li>
-<li><a href="/errors">What each error means</a></li>
+<li><a href="/errors">Documentation: what each error means</a></li>
 </ul>"""
 
 blueprint = Blueprint("about", __name__)

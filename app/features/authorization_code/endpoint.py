@@ -19,6 +19,9 @@ from app.services.runtime import Runtime, runtime
 LONGEST_QUERY = 3500
 """What is sure to fit into a request line, which has 4094 octets."""
 
+ADDRESS = frozenset({"client_id", "redirect_uri"})
+"""What says where to answer."""
+
 MOVED = PARAMETERS | {"request_uri"}
 
 blueprint = Blueprint("authorization_code", __name__)
@@ -34,7 +37,7 @@ def authorize() -> Response:
     moved = _by_get(run, request, form)
     if moved is not None:
         return moved
-    by_reference = form.values.get("request_uri", "").startswith(PUSHED)
+    by_reference = form.values.get("request_uri", "").startswith(PUSHED) and not form.repeated
     if by_reference:
         pushed = use_case.pushed(run, form)
         if pushed is None:
@@ -45,16 +48,18 @@ def authorize() -> Response:
 
 
 def _read(request: Request) -> Form:
-    if request.method == "POST":
-        return forms.read(request)
-    return forms.parse(request.query_string)
+    by_post = request.method == "POST"
+    form = forms.read_all(request) if by_post else forms.parse_all(request.query_string)
+    if form.repeated & ADDRESS:
+        raise MalformedError("repeated_parameter")
+    return form
 
 
 def _by_get(run: Runtime, request: Request, form: Form) -> Response | None:
     """A form that another site had posted comes without our cookies, a link with them: so whoever
     posts and shows none is sent here again, if the request is one that a person will be asked about.
     """
-    if request.method != "POST" or browser.shows_session(run, request):
+    if request.method != "POST" or browser.shows_session(run, request) or form.repeated:
         return None
     # Nothing that does not belong into an address, such as a secret that was sent by mistake.
     kept = [(name, form.values[name]) for name in sorted(MOVED & set(form.values))]

@@ -1,10 +1,13 @@
 """/oauth/authorize: what is refused, who is told, and when a person is asked."""
 
+import re
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from werkzeug.datastructures import MultiDict
 
 from app.features.clients import use_case as clients
+from app.protocol.authorization import PUSHED
 from tests.person import (
     AUTHORIZE,
     CALLBACK,
@@ -19,6 +22,8 @@ from tests.person import (
 )
 from tests.protocol.expect import claims, everything
 from tests.site import ISSUER
+
+ALLOWED = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+")
 
 TOLD = {
     "no response type": ({"response_type": None}, "invalid_request"),
@@ -61,6 +66,7 @@ TOLD = {
 @pytest.mark.clause("rfc7636-4.4.1-01", "rfc7636-4.4.1-03", "rfc6749-4.1.2.1-08", "rfc8707-2.1-03")
 @pytest.mark.clause("rfc9700-2.1.1-03", "rfc8252-8.1-01", "rfc9700-2.1.2-02", "rfc8252-8.2-01")
 @pytest.mark.clause("rfc8707-2-01", "rfc8707-2-02", "rfc8707-2-06", "rfc6749-3.1-07")
+@pytest.mark.clause("rfc6749-4.1.2.1-03", "rfc6749-4.1.2.1-04")
 @pytest.mark.parametrize("case", TOLD)
 @pytest.mark.parametrize("public", [False, True])
 def test_a_client_that_is_proven_is_told_what_is_wrong(site, case, public):
@@ -73,8 +79,66 @@ def test_a_client_that_is_proven_is_told_what_is_wrong(site, case, public):
     told = answer_of(answer.location)
     assert (told["error"], told["state"], told["iss"]) == (error, "s 1+2", ISSUER)
     assert told["error_uri"] == f"{ISSUER}/errors#{error}"
+    assert ALLOWED.fullmatch(told["error"] + told["error_description"])
     assert set(told) == {"error", "error_description", "error_uri", "state", "iss"}
     assert everything(site) == before
+
+
+TWICE = {
+    "a scope": (("scope", "read"), ("scope", "read")),
+    "an empty one": (("prompt", ""), ("prompt", "")),
+    "a parameter nobody knows": (("unheard_of", "1"), ("unheard_of", "2")),
+    "a response type": (("response_type", "code"),),
+    "a challenge": (("code_challenge", "a" * 43),),
+    "a pushed request": (("request_uri", PUSHED + "a"), ("request_uri", PUSHED + "b")),
+    "a state beside a pushed request": (("request_uri", PUSHED + "a"), ("unheard_of", "1")) * 2,
+}
+
+
+@pytest.mark.clause("rfc6749-3.1-09", "rfc6749-4.1.2.1-02", "rfc6749-4.1.2.1-05", "rfc9207-2-02")
+@pytest.mark.parametrize("case", TWICE)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_client_that_is_proven_is_told_of_a_repeated_parameter(site, case, method):
+    asked = list(request(web_app(site), state="s 1+2").items())
+    before = everything(site)
+    answer = put(site, method, [*asked, *TWICE[case]])
+    assert (answer.status_code, answer.location.split("?")[0]) == (303, CALLBACK)
+    told = answer_of(answer.location)
+    assert (told["error"], told["state"], told["iss"]) == ("invalid_request", "s 1+2", ISSUER)
+    assert everything(site) == before
+
+
+@pytest.mark.clause("rfc6749-3.1-09", "rfc6749-3.1-10")
+def test_of_two_states_none_comes_back(site):
+    asked = [*request(web_app(site), state="a").items(), ("state", "b")]
+    told = answer_of(put(site, "GET", asked).location)
+    assert set(told) == {"error", "error_description", "error_uri", "iss"}
+    assert told["error"] == "invalid_request"
+
+
+@pytest.mark.clause("rfc6749-4.1.2.1-01", "rfc6749-3.1-09")
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_whoever_names_itself_or_its_address_twice_is_not_answered_there(site, name, method):
+    asked = request(web_app(site))
+    answer = put(site, method, [*asked.items(), (name, asked[name])])
+    assert (answer.status_code, answer.location) == (400, None)
+
+
+def test_a_pushed_request_is_not_used_up_by_a_malformed_one(site):
+    site.user()
+    client = web_app(site, public=False)
+    pushed = site.post("/oauth/par", request(client), client).json["request_uri"]
+    asked = [("client_id", client.client.client_id), ("request_uri", pushed)]
+    told = answer_of(put(site, "GET", [*asked, ("x", "1"), ("x", "1")]).location)
+    assert told["error"] == "invalid_request"
+    assert put(site, "GET", asked).location.startswith(f"{ISSUER}{SIGN_IN}")
+
+
+def put(site, method, parameters):
+    if method == "POST":
+        return site.http.post(AUTHORIZE, data=MultiDict(parameters))
+    return site.http.get(f"{AUTHORIZE}?{urlencode(parameters)}")
 
 
 @pytest.mark.clause("rfc6749-4.1.2.1-07")
@@ -84,7 +148,7 @@ def test_a_client_without_the_grant_is_told_so(site):
     assert (told["error"], told["iss"]) == ("unauthorized_client", ISSUER)
 
 
-@pytest.mark.clause("rfc7636-4.4.1-02", "rfc7636-4.4.1-04", "rfc6749-4.1.2.1-03")
+@pytest.mark.clause("rfc7636-4.4.1-02", "rfc7636-4.4.1-04")
 def test_a_client_without_a_challenge_is_told_what_it_needs(site):
     client = web_app(site)
     for wrong in ({"code_challenge": None}, {"code_challenge_method": "plain"}):

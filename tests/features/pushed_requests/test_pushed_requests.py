@@ -1,12 +1,16 @@
 """Pushed requests: judged when they are pushed, bound to their client, used once."""
 
+import re
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from app.features.clients import use_case as clients
+from app.protocol.authorization import PUSHED
 from tests.person import (
     AUTHORIZE,
     SIGN_IN,
+    Page,
     Person,
     answer_of,
     exchange,
@@ -41,6 +45,7 @@ def test_a_request_is_pushed_and_then_referred_to(any_site, public):
     answer = site.post(PAR, wanted, None if public else client)
     assert answer.status_code == 201
     assert set(answer.json) == {"request_uri", "expires_in"}
+    assert re.fullmatch(PUSHED + "[A-Za-z0-9_-]{43}", answer.json["request_uri"])
     assert answer.json["expires_in"] == 60
     assert answer.headers["Cache-Control"] == "no-cache, no-store"
     asked = go(alice, client, answer.json["request_uri"], scope="write", state="outside")
@@ -65,6 +70,17 @@ def test_a_request_uri_is_good_for_its_client_once_and_for_a_minute(any_site):
     uri = push(site, client)
     site.clock.advance(seconds=60)
     assert go(alice, client, uri).status_code == 400, "expired"
+
+
+@pytest.mark.clause("rfc9126-4-04", "rfc9126-7.4-01")
+def test_a_pushed_request_is_judged_again_when_it_is_used(site):
+    client, alice = web_app(site), Person(site)
+    uri = push(site, client)
+    clients.disable(site.run, client.client)
+    site.clock.advance(seconds=6)
+    answer = go(alice, client, uri)
+    assert (answer.status_code, answer.location) == (400, None)
+    assert "may no longer use this server" in Page(answer.text).text
 
 
 def test_the_sign_in_page_may_be_reloaded_after_a_pushed_request(site):
