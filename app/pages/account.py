@@ -146,7 +146,7 @@ def _page(run: Runtime, who: Visitor, here: BrowserSession, done: str = "") -> R
 
 
 def _browsers(account: Account, here: BrowserSession) -> list[Shown]:
-    """This one first, then the latest."""
+    """The one in front of the person first, then the latest."""
     shown = [_browser(each, here) for each in account.browsers]
     return sorted(shown, key=lambda each: not each.here)
 
