@@ -107,9 +107,17 @@ def current() -> None:
 
 
 @click.command()
-@click.option("--bind", default="127.0.0.1:8000", metavar="HOST:PORT", help="Where to listen.")
+@click.option(
+    "--bind",
+    default="127.0.0.1:8000",
+    metavar="HOST:PORT",
+    show_default=True,
+    help="Where to listen.",
+)
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes; default one per core.")
-@click.option("--threads", type=click.IntRange(1, 256), default=8, help="Threads in each process.")
+@click.option(
+    "--threads", type=click.IntRange(1, 256), default=8, help="Threads in each process; default 8."
+)
 @click.option("--migrate", is_flag=True, help="Run `db upgrade` first.")
 def serve(bind: str, workers: int | None, threads: int, *, migrate: bool) -> None:
     """Serve with gunicorn. Makes the first keys; SIGTERM finishes what was accepted."""

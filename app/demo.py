@@ -19,6 +19,9 @@ TOKENS = FOLDER / "demo-tokens.json"
 LINES = """
 Perennial serves {issuer}
 
+In a browser: {issuer}/account/sessions
+  user name {username}, password {password}
+
 Sign in as {username}:
   curl -sS -u '{client_id}:{client_secret}' -d grant_type=password -d username={username} \
 -d password={password} {issuer}/oauth/token -o {tokens} && cat {tokens}; echo

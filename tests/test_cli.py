@@ -284,6 +284,7 @@ def test_a_demo_is_made_once_kept_to_its_owner_and_printed_again(perennial, tmp_
     assert len(json.loads(perennial("client", "list", "--json")[1])) == 1
     for line in ("/oauth/token", "/oauth/revoke", "/.well-known/jwks.json", "export PERENNIAL_ENV"):
         assert line in first
+    assert f"user name demo, password {json.loads(content)['password']}" in first
 
 
 def test_the_lines_of_a_demo_work_also_after_the_database_was_deleted(perennial, tmp_path):

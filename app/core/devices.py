@@ -42,6 +42,6 @@ def address_hint(address: str | None) -> str | None:
     if isinstance(found, IPv6Address):
         found = found.ipv4_mapped or found
     if isinstance(found, IPv4Address):
-        return ".".join([*str(found).split(".")[:3], "…"])
+        return ".".join([*str(found).split(".")[:3], "*"])
     groups = (found.packed[place : place + 2] for place in (0, 2, 4))
-    return ":".join([*(f"{int.from_bytes(group):x}" for group in groups), "…"])
+    return ":".join([*(f"{int.from_bytes(group):x}" for group in groups), "*"])

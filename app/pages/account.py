@@ -136,13 +136,19 @@ def _page(run: Runtime, who: Visitor, here: BrowserSession, done: str = "") -> R
         run,
         "sessions.html",
         username=account.user.username,
-        browsers=[_browser(each, here) for each in account.browsers],
+        browsers=_browsers(account, here),
         sessions=[_session(account, each, here) for each in account.sessions],
         consents=[_consent(account, each) for each in account.consents],
         done=done,
         csrf=page_forms.token(who, PAGE, ""),
     )
     return browser.remember(run, page, who)
+
+
+def _browsers(account: Account, here: BrowserSession) -> list[Shown]:
+    """The one in front of the person first, then the latest."""
+    shown = [_browser(each, here) for each in account.browsers]
+    return sorted(shown, key=lambda each: not each.here)
 
 
 def _browser(each: SeenBrowser, here: BrowserSession) -> Shown:

@@ -14,4 +14,4 @@ class Moment:
 
 def moment(milliseconds: int) -> Moment:
     at = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    return Moment(at.strftime("%Y-%m-%dT%H:%M:%SZ"), at.strftime("%-d %B %Y, %H:%M UTC"))
+    return Moment(at.strftime("%Y-%m-%dT%H:%M:%SZ"), at.strftime("%-d %b %Y, %H:%M UTC"))

@@ -60,7 +60,7 @@ def test_a_device_is_signed_in_from_a_browser(television, chromium, allowed):
     browser.click("button[type=submit]")
     assert f"A device that shows {television.codes['user_code']} asks" in browser.text
     browser.click(f"button[value={'allow' if allowed else 'deny'}]")
-    assert ("Television may go on" if allowed else "Nothing was allowed") in browser.text
+    assert ("Television is signed in" if allowed else "Nothing was allowed") in browser.text
     answer = television.poll().json()
     if allowed:
         assert answer["scope"] == "films:read"

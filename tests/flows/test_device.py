@@ -46,7 +46,9 @@ def test_the_commands_of_the_guide(account):
     codes = run(blocks("sh")[1], **names).json()
     names["DEVICE_CODE"] = codes["device_code"]
     assert run(blocks("sh")[2], **names).json()["error"] == "authorization_pending"
-    assert "may go on" in type_code(account, codes["verification_uri_complete"], codes["user_code"])
+    assert "is signed in" in type_code(
+        account, codes["verification_uri_complete"], codes["user_code"]
+    )
     assert run(blocks("sh")[2], **names).json()["scope"] == "films:read"
 
 

@@ -55,6 +55,16 @@ def scene(any_site):
 # --- what is to be seen ---------------------------------------------------------------------------
 
 
+def test_this_browser_comes_first_whichever_was_seen_last(site):
+    site.user()
+    here = browsing(site)
+    site.clock.advance(seconds=1)
+    browsing(site, agent=SAFARI)
+    first, second = account(here).items[:2]
+    assert "This browser" in first
+    assert "Safari" in second
+
+
 def test_whoever_is_not_signed_in_comes_back_here_after_it(any_site):
     any_site.user()
     alice = Person(any_site)
@@ -94,10 +104,10 @@ def test_every_session_is_listed_with_what_tells_it_from_others(scene):
     App(site, own_client(site)).logged_in(device_name="Kitchen tablet")
     site.clock.advance(seconds=3600)
     seen = account(here)
-    mine = seen.item("Firefox on Windows", "This browser", "203.0.113.…")
-    assert "15 January 2027, 08:00 UTC" in mine
-    assert "15 January 2027, 09:00 UTC" in mine, "seen just now"
-    seen.item("Safari on iPhone", "203.0.113.…", "15 January 2027, 08:00 UTC")
+    mine = seen.item("Firefox on Windows", "This browser", "203.0.113.*")
+    assert "15 Jan 2027, 08:00 UTC" in mine
+    assert "15 Jan 2027, 09:00 UTC" in mine, "seen just now"
+    seen.item("Safari on iPhone", "203.0.113.*", "15 Jan 2027, 08:00 UTC")
     session = seen.item("Photo album", "photos:read photos:write", "this browser")
     assert "python" not in session.lower()
     seen.item("Photo album", "Began in Safari on iPhone")
@@ -275,7 +285,7 @@ def test_a_consent_that_is_withdrawn_ends_what_it_allowed(scene, capsys):
     assert urlsplit(here.ask(client).location).netloc == urlsplit(CALLBACK).netloc, "not asked"
     pending = here.code(client)
     seen = account(here)
-    seen.item("Photo album", "Since 15 January 2027", "photos:read photos:write")
+    seen.item("Photo album", "Since 15 Jan 2027", "photos:read photos:write")
     assert "May" not in seen.item("Diary", "Withdraw")
     capsys.readouterr()
     assert press(here, "Withdraw", "Photo album").status_code == 200

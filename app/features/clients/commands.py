@@ -13,6 +13,7 @@ from app.services.runtime import runtime
 
 YEAR = 365 * 86_400
 LIFETIME = click.IntRange(1, 10 * YEAR)
+GRANTS = "authorization_code, client_credentials, device_code, password or refresh_token"
 COLUMNS = ("client_id", "name", "kind", "grants", "scope", "disabled")
 
 
@@ -33,26 +34,72 @@ def _installed(_: object, __: object, grants: tuple[str, ...]) -> tuple[str, ...
 
 @client.command()
 @click.option("--name", required=True, help="What people call it.")
-@click.option("--grant", "grants", multiple=True, callback=_installed, help="May be repeated.")
-@click.option("--redirect-uri", "redirect_uris", multiple=True, help="May be repeated.")
+@click.option(
+    "--grant",
+    "grants",
+    multiple=True,
+    callback=_installed,
+    help=f"{GRANTS}. May be repeated.",
+)
+@click.option(
+    "--redirect-uri",
+    "redirect_uris",
+    multiple=True,
+    metavar="URI",
+    help="Where browsers come back to. May be repeated.",
+)
 @click.option("--origin", "origins", multiple=True, help="Browser origin (CORS). May be repeated.")
 @click.option("--scope", default="", help="Scopes it may ask for, separated by spaces.")
 @click.option(
     "--auth-method",
     type=click.Choice([method.value for method in AuthMethod]),
-    help="Default: either with secret.",
+    help="How it sends its secret; default: either way.",
 )
-@click.option("--public", is_flag=True, help="Has no secret (RFC 6749 §2.1).")
-@click.option("--first-party", is_flag=True, help="Belongs to the server's owner.")
-@click.option("--require-par", is_flag=True, help="Must push its authorization requests.")
-@click.option("--min-rotation-interval", type=click.IntRange(min=0), default=0, help="Seconds.")
 @click.option(
-    "--recovery", type=click.Choice([way.value for way in Recovery]), default=Recovery.WINDOW.value
+    "--public",
+    is_flag=True,
+    help="Has no secret, as a program that people install (RFC 6749 §2.1).",
 )
-@click.option("--idle-ttl", type=LIFETIME, help="Seconds; instead of PERENNIAL_REFRESH_IDLE_TTL.")
-@click.option("--session-ttl", type=LIFETIME, help="Seconds; instead of PERENNIAL_SESSION_TTL.")
-@click.option("--resource-server", "resource", metavar="URI", help="Register a resource server.")
-@click.option("--status/--no-status", default=True, help="A `status` claim in access tokens.")
+@click.option("--first-party", is_flag=True, help="Belongs to the server's owner.")
+@click.option(
+    "--require-par",
+    is_flag=True,
+    help="Must push its authorization requests to /oauth/par (RFC 9126).",
+)
+@click.option(
+    "--min-rotation-interval",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Seconds after a refresh in which the next one gets the same token; default 0.",
+)
+@click.option(
+    "--recovery",
+    type=click.Choice([way.value for way in Recovery]),
+    default=Recovery.WINDOW.value,
+    help="Until when a lost answer is given again without a key: the grace window (the default), "
+    "or until the token in it is used.",
+)
+@click.option(
+    "--idle-ttl",
+    type=LIFETIME,
+    help="Seconds without a refresh until a session ends, instead of PERENNIAL_REFRESH_IDLE_TTL.",
+)
+@click.option(
+    "--session-ttl",
+    type=LIFETIME,
+    help="Seconds that a session lives at most, instead of PERENNIAL_SESSION_TTL.",
+)
+@click.option(
+    "--resource-server",
+    "resource",
+    metavar="URI",
+    help="Register a resource server of this URI instead.",
+)
+@click.option(
+    "--status/--no-status",
+    default=True,
+    help="Whether access tokens point to a status list (the default).",
+)
 @json_option
 def create(*, as_json: bool, auth_method: str | None, recovery: str, **wish: object) -> None:
     """Register a client, or with --resource-server a resource server. The secret is shown once."""
@@ -116,7 +163,12 @@ def _described(found: Client) -> dict[str, object]:
 
 @client.command("rotate-secret")
 @click.argument("client_id", metavar="ID")
-@click.option("--overlap", type=click.IntRange(0, YEAR), default=0, help="Seconds both work.")
+@click.option(
+    "--overlap",
+    type=click.IntRange(0, YEAR),
+    default=0,
+    help="Seconds for which both work; default 0.",
+)
 @json_option
 def rotate_secret(client_id: str, overlap: int, *, as_json: bool) -> None:
     """Replace a client's secret; the new one is shown once."""

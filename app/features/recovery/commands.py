@@ -34,7 +34,12 @@ class Time(click.ParamType[int]):
 
 
 @click.command()
-@click.option("--since", type=Time(), required=True, help="When the copy was made.")
+@click.option(
+    "--since",
+    type=Time(),
+    required=True,
+    help="When the copy was made: 2026-11-21T03:30:00Z or epoch seconds.",
+)
 @click.option(
     "--log",
     "files",

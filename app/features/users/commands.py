@@ -5,7 +5,7 @@ import sys
 import click
 
 from app.features.users import use_case
-from app.protocol.commands import accepted, json_option, show
+from app.protocol.commands import accepted, json_option, note, show
 from app.services.runtime import runtime
 from app.store.users import User
 
@@ -39,6 +39,8 @@ def create(name: str, email: str | None, *, password_stdin: bool, as_json: bool)
         f"user {made.username} created with id {made.id}",
         as_json=as_json,
     )
+    if password is None:
+        note("without a password nobody signs in: perennial user set-password, see --help")
 
 
 @user.command()

@@ -223,7 +223,7 @@ def test_the_question_says_what_for_whom_and_until_when(site):
         CALLBACK,
     ):
         assert said in page
-    assert "15 April 2027, 08:00 UTC" in page, "the absolute end of the session"
+    assert "15 Apr 2027, 08:00 UTC" in page, "the absolute end of the session"
     assert "write" not in Page(page).text
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from app.core.clients import digest
 from app.core.device import GRANT
+from app.protocol.grant import TokenGrant
 from tests.console import Console
 from tests.features.clients.registering import CREATE, authenticates, grants
 from tests.site import basic
@@ -24,6 +25,13 @@ def test_a_client_gets_an_id_and_a_secret_that_work(perennial, any_site):
 def test_the_grant_of_devices_has_a_short_name(quick, name):
     made = quick.json(*CREATE, *grants(name), "--public")
     assert quick.json("client", "show", made["client_id"])["grants"] == [GRANT]
+
+
+def test_the_help_names_every_grant(quick):
+    told = quick.done("client", "create", "--help")
+    served = {grant.GRANT_TYPE for grant in TokenGrant.__subclasses__()} - {GRANT}
+    for name in served | {"device_code"}:
+        assert name in told
 
 
 @pytest.mark.clause("rfc6749-10.10-02", "rfc6749-10.10-03", "rfc6819-5.1.4.1.3-01")

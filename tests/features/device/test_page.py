@@ -52,7 +52,7 @@ def test_a_person_types_the_code_and_allows_what_they_see(any_site):
     page = Page(asked.text)
     done = alice.post(page.action, {**page.fields, "decision": "allow"})
     assert done.status_code == 200
-    assert "may go on" in Page(done.text).text
+    assert "is signed in" in Page(done.text).text
     tokens = codes.poll().json
     assert claims(tokens["access_token"])["aud"] == notes
     assert [row[2] for row in everything(site)["audit"]][-1] == "device_decided"

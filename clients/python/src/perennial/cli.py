@@ -30,6 +30,10 @@ OK, REFUSED, USAGE, SIGN_IN, LATER = range(5)
 INTERRUPTED = 130
 LAST = "last.json"
 ABOUT = "Sign in, look at the session, call an API, sign out."
+NOT_THIS_WAY = (
+    ": is the client registered for this way to sign in? By browser it needs the redirect URI"
+    " http://127.0.0.1/cb; --password and --device are the others"
+)
 EPILOG = """Exit codes: 0 done, 1 refused, 2 wrong usage or a wrong client, 3 somebody has to sign in,
 4 try again later."""
 
@@ -79,7 +83,8 @@ def _meaning(error: Exception) -> tuple[int, str]:
         case SignedOut():
             return SIGN_IN, "nobody is signed in: use sign-in"
         case SignInError():
-            return REFUSED, f"the sign-in was refused ({error})"
+            hint = NOT_THIS_WAY if error.code in {"invalid_request", "unauthorized_client"} else ""
+            return REFUSED, f"the sign-in was refused ({error}){hint}"
         case ConfigError() | UsageError():
             return USAGE, str(error)
         case EOFError():
@@ -297,7 +302,13 @@ def _parser() -> ArgumentParser:
         "--issuer", metavar="URL", help="as at the last sign-in, if it is not given"
     )
     common.add_argument("--client-id", metavar="ID", help="as at the last sign-in, too")
-    common.add_argument("--timeout", metavar="SECONDS", type=float, default=30.0)
+    common.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        default=30.0,
+        help="how long to wait for a server at most (30)",
+    )
     parser = _Parser(prog="python -m perennial", description=ABOUT, epilog=EPILOG)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -307,18 +318,25 @@ def _parser() -> ArgumentParser:
         return made
 
     entry = command("sign-in", sign_in, "sign in with the browser, or as told")
-    entry.add_argument("--scope")
+    entry.add_argument("--scope", help="what to ask for; default: all that the client may")
     how = entry.add_mutually_exclusive_group()
     how.add_argument("--device", action="store_true", help="with a code typed elsewhere")
     how.add_argument("--password", action="store_true", help="with a password asked for here")
     entry.add_argument("--username", help="for --password")
     state = command("session", show_session, "show what is known of the session")
-    state.add_argument("--json", action="store_true")
+    state.add_argument("--json", action="store_true", help="for scripts")
     request = command("call", call, "send a request with the access token, and print the answer")
     request.add_argument("url", metavar="URL")
-    request.add_argument("-X", dest="method", metavar="METHOD")
-    request.add_argument("-d", dest="data", metavar="BODY")
-    request.add_argument("-H", dest="header", metavar="HEADER", action="append", default=[])
+    request.add_argument("-X", dest="method", metavar="METHOD", help="GET, or POST with -d")
+    request.add_argument("-d", dest="data", metavar="BODY", help="what to send")
+    request.add_argument(
+        "-H",
+        dest="header",
+        metavar="HEADER",
+        action="append",
+        default=[],
+        help="one more, as 'Name: value'; may be repeated",
+    )
     command("refresh", refresh, "fetch new tokens now")
     command("token", token, "print the access token, for scripts")
     command("sign-out", sign_out, "end the session, here and at the server")

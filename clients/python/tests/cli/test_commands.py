@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from clients.python.tests.session.world import answer
+from clients.python.tests.sign_in.test_browser import Person
 
 
 @pytest.fixture
@@ -21,6 +22,22 @@ def test_signing_in_with_the_browser(run, office):
     assert (done.code, done.out) == (0, "")
     assert done.err == f"signed in at {office.url}\n"
     assert office.server.forms[0]["grant_type"] == "authorization_code"
+
+
+@pytest.mark.parametrize("code", ["unauthorized_client", "invalid_request"])
+def test_a_client_without_this_way_to_sign_in_hears_of_the_others(run, office, code):
+    office.person = Person(iss=office.url, error=code)
+    done = run("sign-in", *office.client)
+    assert (done.code, done.out) == (1, "")
+    for word in (code, "http://127.0.0.1/cb", "--password", "--device"):
+        assert word in done.err
+
+
+def test_who_says_no_hears_nothing_of_that(run, office):
+    office.person = Person(iss=office.url, error="access_denied")
+    assert run("sign-in", *office.client).err == (
+        "perennial: the sign-in was refused (access_denied)\n"
+    )
 
 
 def test_signing_in_with_a_password(run, office):
