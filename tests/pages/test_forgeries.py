@@ -152,6 +152,7 @@ def test_only_allow_means_allow(site, decision):
     assert everything(site) == before
 
 
+@pytest.mark.clause("rfc6749-10.12-01")
 def test_a_question_is_answered_once(any_site):
     any_site.user()
     client, alice = web_app(any_site), Person(any_site)
@@ -165,6 +166,7 @@ def test_a_question_is_answered_once(any_site):
     assert everything(any_site) == before
 
 
+@pytest.mark.clause("rfc6749-10.12-01")
 def test_a_request_that_waits_belongs_to_the_browser_that_brought_it(site):
     """Mallory sends Alice the address of a question that Mallory's browser was asked."""
     site.user()
@@ -249,6 +251,7 @@ PAGES = {
 }
 
 
+@pytest.mark.clause("rfc9700-2.1-02")
 @pytest.mark.parametrize(
     ("uri", "sources"),
     [
@@ -336,6 +339,7 @@ def test_a_form_from_before_the_sign_in_is_worth_nothing_after_it(site):
     assert alice.post(CONSENT, form).status_code == 403
 
 
+@pytest.mark.clause("asvs5-v7-7.2.4-01")
 def test_a_cookie_without_its_prefix_or_of_plain_http_is_not_looked_at(site):
     site.user()
     client, alice = web_app(site), Person(site)
