@@ -81,6 +81,7 @@ def test_whoever_is_not_signed_in_comes_back_here_after_it(any_site):
     assert alice.get(asked.location).location == ISSUER + SESSIONS, "who is signed in is not asked"
 
 
+@pytest.mark.clause("rfc9700-2.1-02", "rfc6749-10.15-01")
 @pytest.mark.parametrize(
     "word", ["https://evil.example", "//evil.example", "account/sessions", "x"]
 )
@@ -382,6 +383,7 @@ def test_what_no_button_says_is_not_done(scene, act):
     assert everything(here.site) == before
 
 
+@pytest.mark.clause("rfc6749-10.12-01")
 @pytest.mark.parametrize("act", ["end", "end-others", "end-everything"])
 def test_a_link_ends_nothing(scene, act):
     client, here, _, _ = scene

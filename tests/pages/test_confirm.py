@@ -139,6 +139,7 @@ def test_guesses_are_counted_together_with_those_at_the_sign_in(site):
     assert confirm(alice, question).status_code == 200
 
 
+@pytest.mark.clause("rfc6749-10.12-01")
 def test_a_password_is_no_way_around_the_token_of_the_form(scene):
     client, here, _, _, other = scene
     form = asked(press(here, OTHERS))

@@ -152,6 +152,7 @@ def test_only_allow_means_allow(site, decision):
     assert everything(site) == before
 
 
+@pytest.mark.clause("rfc6749-10.12-01")
 def test_a_question_is_answered_once(any_site):
     any_site.user()
     client, alice = web_app(any_site), Person(any_site)
@@ -165,6 +166,7 @@ def test_a_question_is_answered_once(any_site):
     assert everything(any_site) == before
 
 
+@pytest.mark.clause("rfc6749-10.12-01")
 def test_a_request_that_waits_belongs_to_the_browser_that_brought_it(site):
     """Mallory sends Alice the address of a question that Mallory's browser was asked."""
     site.user()
@@ -249,6 +251,7 @@ PAGES = {
 }
 
 
+@pytest.mark.clause("rfc9700-2.1-02")
 @pytest.mark.parametrize(
     ("uri", "sources"),
     [
@@ -289,6 +292,13 @@ def test_what_others_chose_is_text_on_our_pages(site):
 # --- session fixation -----------------------------------------------------------------------------
 
 
+def asked_with(site, client, cookie):
+    """The answer to a browser that sends this as its `Cookie`; one with a jar would send the jar."""
+    url = f"{AUTHORIZE}?{urlencode(request(client))}"
+    bare = site.app.test_client(use_cookies=False)
+    return bare.get(url, base_url=ISSUER, headers={"Cookie": cookie})
+
+
 @pytest.mark.clause("asvs5-v7-7.2.4-01")
 def test_a_sign_in_gives_the_browser_another_session(any_site):
     site = any_site
@@ -315,9 +325,7 @@ def test_a_sign_in_gives_the_browser_another_session(any_site):
 def test_a_session_id_that_somebody_planted_names_nobody(site, planted):
     site.user()
     client, alice = web_app(site), Person(site)
-    header = {"Cookie": f"__Host-perennial_session={planted}"}
-    url = f"{AUTHORIZE}?{urlencode(request(client))}"
-    answer = Person(site).get(url, headers=header)
+    answer = asked_with(site, client, f"__Host-perennial_session={planted}")
     assert urlsplit(answer.location).path == SIGN_IN
     alice.browser.set_cookie("__Host-perennial_session", "A" * 43, domain="id.example.com")
     alice.sign_in()
@@ -336,10 +344,12 @@ def test_a_form_from_before_the_sign_in_is_worth_nothing_after_it(site):
     assert alice.post(CONSENT, form).status_code == 403
 
 
+@pytest.mark.clause("asvs5-v7-7.2.4-01")
 def test_a_cookie_without_its_prefix_or_of_plain_http_is_not_looked_at(site):
     site.user()
     client, alice = web_app(site), Person(site)
     alice.code(client)
-    stolen = {"Cookie": f"perennial_session={alice.cookie('perennial_session')}"}
-    answer = Person(site).get(f"{AUTHORIZE}?{urlencode(request(client))}", headers=stolen)
-    assert urlsplit(answer.location).path == SIGN_IN
+    cookie = f"perennial_session={alice.cookie('perennial_session')}"
+    assert urlsplit(asked_with(site, client, cookie).location).path == SIGN_IN
+    by_its_name = asked_with(site, client, f"__Host-{cookie}")
+    assert by_its_name.location.startswith(CALLBACK), "the session lives"

@@ -87,5 +87,6 @@ def test_a_place_costs_a_sign_in_one_statement(any_site, status):
     assert [word for word in said if word != "BEGIN"] == [
         "SELECT",
         *(["UPDATE"] if status else []),
+        "SELECT",  # the person, held for the session
         "INSERT",
     ]

@@ -144,7 +144,7 @@ def at_the_api(site):
     return app.login
 
 
-@pytest.mark.clause("rfc9700-4.14.2-04", "asvs5-v7-7.4.2-01")
+@pytest.mark.clause("rfc9700-4.14.2-08", "asvs5-v7-7.4.2-01")
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("begin", [with_password, with_code, with_device, at_the_api])
 def test_no_session_begins_after_all_of_the_persons_were_ended(hosts, begin, ending):

@@ -100,6 +100,7 @@ def test_who_is_not_signed_in_does_so_first(any_site, with_code):
     assert Page(alice.get(uri).text).fields["user_code"] == (codes.user_code if with_code else "")
 
 
+@pytest.mark.clause("rfc9700-2.1-02")
 @pytest.mark.parametrize(
     "query",
     [
@@ -115,6 +116,7 @@ def test_the_way_back_is_one_of_our_own_pages(site, query):
     assert answer.location in {ISSUER + SIGN_IN, ISSUER + DEVICE}
 
 
+@pytest.mark.clause("rfc6749-10.12-01")
 def test_nothing_is_decided_without_the_question(any_site):
     """The token of the first form, and that of another code's question, decide nothing."""
     codes, others = (ask(any_site, television(any_site)) for _ in range(2))
@@ -132,6 +134,7 @@ def test_nothing_is_decided_without_the_question(any_site):
     assert decided(any_site) == [None, None]
 
 
+@pytest.mark.clause("rfc6749-10.12-01")
 def test_a_form_of_another_site_or_of_another_session_decides_nothing(any_site):
     codes = ask(any_site, television(any_site))
     alice, mallory = somebody(any_site), somebody(any_site, "mallory")
@@ -279,6 +282,7 @@ def test_a_burst_of_guesses_is_not_told_which_of_them_was_right(any_site, monkey
     assert answer.status_code == 429
 
 
+@pytest.mark.clause("rfc6749-10.12-01", "rfc9700-4.16-01")
 def test_a_page_is_guarded_like_every_other(site):
     alice = somebody(site)
     answer = alice.get(DEVICE)

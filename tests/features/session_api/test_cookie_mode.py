@@ -243,6 +243,7 @@ FORGED = {
 }
 
 
+@pytest.mark.clause("rfc6750-5.3-03")
 @pytest.mark.parametrize("headers", FORGED.values(), ids=FORGED)
 def test_a_forged_request_is_refused_and_changes_nothing(page, headers):
     page.login()
@@ -256,6 +257,7 @@ def test_a_forged_request_is_refused_and_changes_nothing(page, headers):
         assert (page.cookie, everything(page.site)) == (cookie, before), call
 
 
+@pytest.mark.clause("rfc6750-5.3-03")
 @pytest.mark.parametrize("headers", [{}, IN_BROWSER], ids=["bare", "with every header"])
 def test_what_a_form_can_send_is_refused_and_changes_nothing(page, headers):
     page.login()
