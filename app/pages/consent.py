@@ -13,6 +13,7 @@ from app.protocol.interaction import Waiting
 from app.protocol.sign_in import REFRESH_GRANT
 from app.services.runtime import Runtime, runtime
 from app.store import users
+from app.store.authorizations import Kind
 
 PAGE = "consent"
 
@@ -66,11 +67,12 @@ def sent() -> Response:
     form = page_forms.form(run, request, who, PAGE)
     if isinstance(form, Response):
         return form
-    waiting = interaction.waiting(run, who, form.values.get("request", ""))
+    decision = form.values.get("decision")
+    answer = Kind.DENIED if decision == "deny" else Kind.ALLOWED
+    waiting = interaction.waiting(run, who, form.values.get("request", ""), answer)
     if waiting is None:
         return interaction.over(run)
     found = interaction.again(run, waiting)
-    decision = form.values.get("decision")
     # Only an answer to the question counts: a person who was not asked has not allowed anything.
     asked = (
         isinstance(found, Asked) and interaction.next_step(run, found, who, waiting) is Step.CONSENT

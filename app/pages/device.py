@@ -82,12 +82,12 @@ def sent() -> Response:
     code = rules.user_code(asked_about or form.values.get("user_code", ""))
     if code is None:
         return _entry(run, who, problem=NO_CODE, status=400)
+    decision = form.values.get("decision")
+    if asked_about and decision in {"allow", "deny"}:
+        return _answered(run, who, who.session, code, allowed=decision == "allow")
     found = user_codes.find(run, who.session, address(), code)
     if isinstance(found, Unknown):
         return _unknown(run, who, found)
-    decision = form.values.get("decision")
-    if asked_about and decision in {"allow", "deny"}:
-        return _decided(run, who, who.session, found, allowed=decision == "allow")
     return _question(run, who, who.session, found, code)
 
 
@@ -120,9 +120,17 @@ def _question(
     )
 
 
-def _decided(
-    run: Runtime, who: Visitor, session: BrowserSession, asking: Asking, *, allowed: bool
+def _answered(
+    run: Runtime, who: Visitor, session: BrowserSession, code: str, *, allowed: bool
 ) -> Response:
-    if not user_codes.decide(run, session, asking, allowed=allowed):
+    """Whoever clicks twice has decided once, and is told so."""
+    client = user_codes.decided(run, session, code, allowed=allowed)
+    if client is None:
+        found = user_codes.find(run, session, address(), code)
+        if isinstance(found, Unknown):
+            return _unknown(run, who, found)
+        mine = user_codes.decide(run, session, found, allowed=allowed)
+        client = found.client if mine else user_codes.decided(run, session, code, allowed=allowed)
+    if client is None:
         return _entry(run, who, problem=UNKNOWN, status=400)
-    return pages.render(run, "device_done.html", client=asking.client.name, allowed=allowed)
+    return pages.render(run, "device_done.html", client=client.name, allowed=allowed)

@@ -1,5 +1,7 @@
 """What the pages have in common when they are asked for, and when their forms come back."""
 
+from collections.abc import Callable
+
 from flask import Request, Response
 
 from app.core.authorization_events import PageRefused
@@ -14,8 +16,16 @@ def query(request: Request) -> Form:
     return forms.parse(request.query_string)
 
 
-def form(run: Runtime, request: Request, who: Visitor, page: str) -> Form | Response:
-    """The form, if it is one of ours that this browser was given; else why not, on a page."""
+def form(
+    run: Runtime,
+    request: Request,
+    who: Visitor,
+    page: str,
+    instead: Callable[[Form], Response] | None = None,
+) -> Form | Response:
+    """The form, if it is one of ours that this browser was given; else why not, on a page. `instead`
+    answers one that was given before somebody signed in.
+    """
     try:
         sent = forms.read(request)
     except MalformedError as error:
@@ -24,6 +34,8 @@ def form(run: Runtime, request: Request, who: Visitor, page: str) -> Form | Resp
     why = browser.suspicion(run, request, sent, who, purpose)
     if why is None:
         return sent
+    if why == "csrf" and instead is not None and browser.is_from_before(sent, who, purpose):
+        return instead(sent)
     run.telemetry.publish([PageRefused(request.path, why)])
     return pages.error(
         run,

@@ -1,5 +1,7 @@
 """/sign-in: name and password, for an application or for their own sake."""
 
+from urllib.parse import urlencode
+
 from flask import Response
 
 from app.core.authorization import Asked, Step
@@ -92,7 +94,7 @@ def _form(
 def sent() -> Response:
     run, request = runtime(), current_request()
     who = browser.visitor(run, request)
-    form = page_forms.form(run, request, who, PAGE)
+    form = page_forms.form(run, request, who, PAGE, lambda old: _go_on(run, old))
     if isinstance(form, Response):
         return form
     request_id = form.values.get("request", "")
@@ -100,6 +102,14 @@ def sent() -> Response:
     if request_id and waiting is None:
         return interaction.over(run)
     return _attempt(run, who, form, waiting)
+
+
+def _go_on(run: Runtime, form: Form) -> Response:
+    """Somebody has signed in meanwhile, by a click before this one perhaps."""
+    request_id = form.values.get("request")
+    query = {"request": request_id} if request_id else onward.read(form)
+    address = f"{run.settings.require_issuer()}{pages.SIGN_IN}"
+    return authorization.redirect(f"{address}?{urlencode(query)}" if query else address)
 
 
 def _attempt(run: Runtime, who: Visitor, form: Form, waiting: Waiting | None) -> Response:

@@ -28,6 +28,8 @@ def show() -> Response:
 def sent() -> Response:
     run, request = runtime(), current_request()
     who = browser.visitor(run, request)
+    if who.session is None and not who.forms_is_new:
+        return show()  # a second click
     form = page_forms.form(run, request, who, PAGE)
     if isinstance(form, Response):
         return form

@@ -113,6 +113,13 @@ def suspicion(run: Runtime, request: Request, form: Form, who: Visitor, purpose:
     return None
 
 
+def is_from_before(form: Form, who: Visitor, purpose: str) -> bool:
+    """Whether this browser was given the form while nobody was signed in, and somebody is now."""
+    nobody = replace(who, session=None, cookie="")
+    token = form.values.get("csrf", "").encode()
+    return who.session is not None and hmac.compare_digest(token, nobody.token(purpose).encode())
+
+
 def own_origin(run: Runtime) -> str:
     """As browsers write it: without the port that goes without saying."""
     issuer = urlsplit(run.settings.require_issuer())

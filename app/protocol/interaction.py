@@ -23,10 +23,12 @@ from app.protocol.browser import Visitor, digest
 from app.protocol.forms import Form
 from app.services.runtime import Runtime
 from app.store import audit, authorizations, browser_sessions, consents
-from app.store.authorizations import Code, Kind, Stored
+from app.store.authorizations import Code, Kind
 from app.store.browser_sessions import BrowserSession
 
 PARKED_FOR = 15 * 60 * SECOND
+ANSWERED_FOR = 60 * SECOND
+"""How long the same answer gets the same result: people click twice, and go back."""
 CODE_PREFIX = "prn_ac_"
 
 
@@ -56,10 +58,13 @@ def park(run: Runtime, who: Visitor, form: Form) -> Waiting:
     return Waiting(request_id, form, before, now)
 
 
-def waiting(run: Runtime, who: Visitor, request_id: str) -> Waiting | None:
+def waiting(
+    run: Runtime, who: Visitor, request_id: str, answer: Kind = Kind.ALLOWED
+) -> Waiting | None:
+    """One that has not been answered yet, or in the last minute with this `answer`."""
     with run.rotations.connect() as connection:
         found = authorizations.find_request(
-            connection, Kind.PARKED, digest(request_id), who.owner, run.now()
+            connection, {Kind.PARKED, answer}, digest(request_id), who.owner, run.now()
         )
     if found is None:
         return None
@@ -148,7 +153,7 @@ def _page(run: Runtime, path: str, who: Visitor, request: Waiting) -> Response:
 def _grant(
     run: Runtime, asked: Asked, who: Visitor, request: Waiting | None, *, allowed: bool
 ) -> Response:
-    """Code and consent are stored, and the parked request is used up, in one transaction."""
+    """Code and consent are stored, and the parked request is answered, in one transaction."""
     session, now = who.session, run.now()
     assert session is not None, "nobody is granted anything without one"
     client_id, user_id = asked.client.client_id, session.user_id
@@ -170,7 +175,7 @@ def _grant(
     with run.transactions.begin() as connection:
         if not _still_may(connection, asked, session, allowed=allowed):
             return over(run)
-        if request is not None and not _take(run, connection, who, request):
+        if request is not None and not _answer(run, connection, who, request, Kind.ALLOWED):
             return over(run)
         if allowed:
             authorizations.remember_consent(connection, user_id, client_id, asked.covered, now)
@@ -194,14 +199,17 @@ def _still_may(
     return consents.hold(connection, session.user_id, asked.client.client_id, asked.covered)
 
 
-def _take(run: Runtime, connection: Connection, who: Visitor, it: Waiting) -> Stored | None:
-    return authorizations.take_request(connection, Kind.PARKED, digest(it.id), who.owner, run.now())
+def _answer(run: Runtime, connection: Connection, who: Visitor, it: Waiting, answer: Kind) -> bool:
+    now = run.now()
+    return authorizations.answer_parked(
+        connection, digest(it.id), who.owner, answer, now, now + ANSWERED_FOR
+    )
 
 
 def decline(run: Runtime, asked: Asked, who: Visitor, request: Waiting) -> Response:
     """The person said no (RFC 6749 §4.1.2.1)."""
     with run.transactions.begin() as connection:
-        if not _take(run, connection, who, request):
+        if not _answer(run, connection, who, request, Kind.DENIED):
             return over(run)
     return authorization.denied(
         run, authorization.deny(asked, ErrorCode.ACCESS_DENIED, "person_declined")

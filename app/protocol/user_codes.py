@@ -75,6 +75,15 @@ def _refused(run: Runtime, session: BrowserSession, why: str, wait: int) -> Unkn
     return Unknown(wait)
 
 
+def decided(run: Runtime, session: BrowserSession, code: str, *, allowed: bool) -> Client | None:
+    """Whose device it is that this person has decided about like this before, in this browser."""
+    with run.rotations.connect() as connection:
+        client_id = device_authorizations.client_of_decided(
+            connection, digest(code), session.public_id, run.now(), allowed=allowed
+        )
+    return None if client_id is None else clients.find(run, client_id, run.now())
+
+
 def decide(run: Runtime, session: BrowserSession, asking: Asking, *, allowed: bool) -> bool:
     """False when somebody else has decided first, time was up, or the person's session has ended."""
     now, request = run.now(), asking.request

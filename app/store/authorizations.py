@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Text,
     bindparam,
+    case,
     delete,
     insert,
     select,
@@ -119,10 +120,14 @@ def redeem(connection: Connection, digest: str, now: int) -> str | None:
 
 
 class Kind(StrEnum):
-    """Who a stored request belongs to: the client that pushed it, or the browser it waits in."""
+    """Who a stored request belongs to: the client that pushed it, or the browser that it waits in or
+    was answered in a moment ago.
+    """
 
     PUSHED = "pushed"
     PARKED = "parked"
+    ALLOWED = "allowed"
+    DENIED = "denied"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -155,12 +160,12 @@ def add_request(
 
 
 def find_request(
-    connection: Connection, kind: Kind, digest: str, owner: str, now: int
+    connection: Connection, kinds: Collection[Kind], digest: str, owner: str, now: int
 ) -> Stored | None:
     row = connection.execute(
         select(RequestRow.parameters, RequestRow.created_at).where(
             RequestRow.digest == digest,
-            RequestRow.kind == kind,
+            RequestRow.kind.in_(kinds),
             RequestRow.owner == owner,
             RequestRow.expires_at > now,
         )
@@ -168,21 +173,42 @@ def find_request(
     return None if row is None else Stored(*row)
 
 
-def take_request(
-    connection: Connection, kind: Kind, digest: str, owner: str, now: int
-) -> Stored | None:
+def take_pushed(connection: Connection, digest: str, owner: str, now: int) -> Stored | None:
     """Use it up. Of all that try one gets it."""
     taken = connection.execute(
         delete(RequestRow)
         .where(
             RequestRow.digest == digest,
-            RequestRow.kind == kind,
+            RequestRow.kind == Kind.PUSHED,
             RequestRow.owner == owner,
             RequestRow.expires_at > now,
         )
         .returning(RequestRow.parameters, RequestRow.created_at)
     ).first()
     return None if taken is None else Stored(*taken)
+
+
+def answer_parked(
+    connection: Connection, digest: str, owner: str, answer: Kind, now: int, until: int
+) -> bool:
+    """The first answer stands; until `until`, as it was then, the same one may be given again. False
+    when there is nothing to answer, or not like that.
+    """
+    answered = connection.execute(
+        update(RequestRow)
+        .where(
+            RequestRow.digest == digest,
+            RequestRow.kind.in_((Kind.PARKED, answer)),
+            RequestRow.owner == owner,
+            RequestRow.expires_at > now,
+        )
+        .values(
+            kind=answer,
+            expires_at=case((RequestRow.expires_at > until, until), else_=RequestRow.expires_at),
+        )
+        .returning(RequestRow.digest)
+    )
+    return answered.first() is not None
 
 
 def has_consented(

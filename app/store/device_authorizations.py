@@ -93,6 +93,20 @@ def find_open(connection: Connection, user_digest: str, now: int) -> DeviceReque
     return None if row is None else DeviceRequest(*row)
 
 
+def client_of_decided(
+    connection: Connection, user_digest: str, browser_session_id: str, now: int, *, allowed: bool
+) -> str | None:
+    """Whose device it is, if that was decided in this browser, and like this."""
+    return connection.execute(
+        select(_Row.client_id).where(
+            _Row.user_digest == user_digest,
+            _Row.browser_session_id == browser_session_id,
+            _Row.allowed.is_(allowed),
+            _Row.expires_at > now,
+        )
+    ).scalar_one_or_none()
+
+
 def decide(connection: Connection, digest: str, decision: Decision, now: int) -> bool:
     """Compare and swap: the first decision in time stands."""
     decided = connection.execute(

@@ -7,6 +7,7 @@ import pytest
 from app.core.authorization import FRESH_FOR
 from tests.browser.applications import let_pass
 from tests.browser.chromium import DESKTOP, PHONE
+from tests.servers import wait_until
 from tests.site import PASSWORD
 
 pytestmark = pytest.mark.needs("chromium")
@@ -52,6 +53,17 @@ def test_after_a_while_the_password_is_asked_for_and_the_ending_is_not_forgotten
     assert "The session has ended." in browser.text
     browser.click("button[value=withdraw]")
     assert "The consent is withdrawn" in browser.text
+
+
+def test_whoever_clicks_twice_arrives_all_the_same(app, chromium):
+    browser = chromium("one")
+    browser.open(app.ask("v" * 43))
+    browser.type("#username", "alice")
+    browser.type("#password", PASSWORD)
+    for button, arrived in (("[type=submit]", "/consent"), ("[value=allow]", "/cb")):
+        browser.press_twice(f"button{button}", latency=300)
+        wait_until(lambda path=arrived: urlsplit(browser.url).path == path, arrived)
+    assert "You may close this window." in browser.text
 
 
 def test_scripts_are_really_off(chromium):

@@ -35,19 +35,17 @@ def test_a_code_is_kept_for_a_day_after_its_end(connection):
     assert authorizations.find_code(connection, "d1") is None
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_a_request_is_taken_once_by_its_owner(connection, kind):
-    other = next(each for each in Kind if each is not kind)
+def test_a_pushed_request_is_taken_once_by_its_owner(connection):
+    def take(digest="d1", owner="me", now=9):
+        return authorizations.take_pushed(connection, digest, owner, now)
 
-    def take(which=kind, digest="d1", owner="me", now=9):
-        return authorizations.take_request(connection, which, digest, owner, now)
+    def see(digest="d1", owner="me", now=9):
+        return authorizations.find_request(connection, {Kind.PUSHED}, digest, owner, now)
 
-    def see(which=kind, digest="d1", owner="me", now=9):
-        return authorizations.find_request(connection, which, digest, owner, now)
-
-    authorizations.add_request(connection, kind, "d1", "me", "text", 5, 10)
+    authorizations.add_request(connection, Kind.PARKED, "d0", "me", "text", 5, 10)
+    authorizations.add_request(connection, Kind.PUSHED, "d1", "me", "text", 5, 10)
     for look in (see, take):
-        assert look(which=other) is None
+        assert look(digest="d0") is None
         assert look(digest="d2") is None
         assert look(owner="you") is None
         assert look(now=10) is None
@@ -57,6 +55,37 @@ def test_a_request_is_taken_once_by_its_owner(connection, kind):
     assert take() == found
     assert take() is None
     assert see() is None
+
+
+@pytest.mark.parametrize("first", [Kind.ALLOWED, Kind.DENIED])
+def test_a_parked_request_is_answered_by_its_owner_and_then_for_a_while_the_same(connection, first):
+    other = Kind.DENIED if first is Kind.ALLOWED else Kind.ALLOWED
+
+    def answer(kind=first, digest="d1", owner="me", now=9, until=15):
+        return authorizations.answer_parked(connection, digest, owner, kind, now, until)
+
+    def found(*kinds, now=9):
+        return authorizations.find_request(connection, kinds, "d1", "me", now)
+
+    authorizations.add_request(connection, Kind.PUSHED, "d0", "me", "text", 5, 20)
+    authorizations.add_request(connection, Kind.PARKED, "d1", "me", "text", 5, 20)
+    assert not answer(digest="d0")
+    assert not answer(owner="you")
+    assert not answer(now=20)
+    assert found(Kind.PARKED)
+    assert answer()
+    assert not found(Kind.PARKED, other)
+    assert not answer(other)
+    assert answer(now=14, until=19), "the end does not move"
+    assert found(Kind.PARKED, first, now=14)
+    assert not found(Kind.PARKED, first, now=15)
+    assert not answer(now=15)
+
+
+def test_an_answer_makes_no_request_last_longer(connection):
+    authorizations.add_request(connection, Kind.PARKED, "d1", "me", "text", 5, 10)
+    assert authorizations.answer_parked(connection, "d1", "me", Kind.ALLOWED, 9, 15)
+    assert not authorizations.find_request(connection, {Kind.ALLOWED}, "d1", "me", 10)
 
 
 def test_expired_requests_are_forgotten(any_site):

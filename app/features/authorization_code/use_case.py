@@ -21,7 +21,7 @@ from app.protocol.interaction import parsed
 from app.protocol.requested import Coverage
 from app.services.runtime import Runtime
 from app.store import audit, authorizations, sessions
-from app.store.authorizations import Code, Kind
+from app.store.authorizations import Code
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -139,7 +139,7 @@ def pushed(run: Runtime, form: Form) -> Form | None:
     """
     reference = form.values.get("request_uri", "").removeprefix(PUSHED)
     with run.rotations.connect() as connection:
-        stored = authorizations.take_request(
-            connection, Kind.PUSHED, digest(reference), form.values.get("client_id", ""), run.now()
+        stored = authorizations.take_pushed(
+            connection, digest(reference), form.values.get("client_id", ""), run.now()
         )
     return None if stored is None else parsed(stored.parameters)[0]
