@@ -148,7 +148,10 @@ def read(kept: Kept) -> Record:
     """What has another shape counts as signed out, so that a sign-in can replace it. `StorageError`
     for a document of a later format: it is not for us to overwrite.
     """
-    said = json.loads(kept.document)
+    try:
+        said = json.loads(kept.document)
+    except (ValueError, RecursionError):
+        said = None
     if not isinstance(said, dict):
         return Record(version=kept.version)
     written = said.get("format", FORMAT)
@@ -185,6 +188,6 @@ _SHAPES: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(
         ("reason", "access_token", "refresh_token", "scope", "intent"), _or_none(_text)
     ),
-    "standing": lambda value: value in {each.value for each in Standing},
+    "standing": lambda value: value in [each.value for each in Standing],
     "to_revoke": lambda value: isinstance(value, list) and all(map(_text, value)),
 }
