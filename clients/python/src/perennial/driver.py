@@ -12,7 +12,7 @@ from perennial.errors import StorageError
 from perennial.flow import Pause, Read, Send, Step, Steps, Swap
 from perennial.record import Record, read
 from perennial.server import Server
-from perennial.store import Store, calling, locking
+from perennial.store import Kept, Store, Withheld, calling, locking
 
 T = TypeVar("T")
 PATIENCE = 10.0
@@ -70,18 +70,26 @@ class Driver:
 
     def _do(self, step: Step) -> Any:  # noqa: ANN401  # each step has an answer of its own
         match step:
-            case Read():
-                with calling("read"):
-                    kept = self._store.read()
-                return None if kept is None else read(kept)
+            case Read(partly):
+                kept = self._read(partly=partly)
+                return None if kept is None else read(kept, self.server.owner)
             case Swap(expected, record):
                 with calling("swap"):
-                    return self._store.swap(expected, record.kept())
+                    return self._store.swap(expected, record.kept(self.server.owner))
             case Send(record):
                 form = {"grant_type": "refresh_token", "refresh_token": record.refresh_token or ""}
                 return self.server.grant(form, key=record.intent)
             case Pause(seconds):
                 return self._clock.pause(seconds, self._never)
+
+    def _read(self, *, partly: bool) -> Kept | None:
+        try:
+            with calling("read"):
+                return self._store.read()
+        except Withheld as error:
+            if not partly:
+                raise
+            return error.there
 
 
 def new_key() -> str:
