@@ -273,9 +273,9 @@ class Session:
         self._engine.sign_in(answer, revoke=True)
 
     def logout(self, *, revoke: bool = True) -> bool:
-        """Here at once and for everybody who shares the store; then the server is told (RFC 7009).
-        False when it could not be: it is told as soon as it answers again. `StorageError` when the
-        store cannot be written.
+        """Here at once, and in the store for whoever looks there next; then the server is told
+        (RFC 7009). False when it could not be: it is told as soon as it answers again.
+        `StorageError` when the store cannot be written.
         """
         return self._engine.sign_out(revoke=revoke)
 
