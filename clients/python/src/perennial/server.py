@@ -157,7 +157,8 @@ class Server:
             raise answers.unsent(failure).error from None
         said = _metadata(response, self._clock.wall())
         if said.get("issuer") != issuer:
-            raise ConfigError("the metadata are another issuer's")
+            named = answers.shown(said.get("issuer"))
+            raise ConfigError(f"the metadata are another issuer's: {named}".rstrip(": "))
         return _endpoints(said)
 
 
