@@ -20,7 +20,7 @@ from perennial.driver import Driver
 from perennial.engine import Engine
 from perennial.errors import ConfigError, ProtocolError, SignInError, Unreachable
 from perennial.events import Bell, Listener
-from perennial.flight import Flight
+from perennial.flight import Flight, expect_asyncio
 from perennial.lifetimes import SKEW, Held
 from perennial.messages import Response, Transport, origin, safe_url
 from perennial.reauth import Answer
@@ -166,6 +166,7 @@ class Session:
             self._engine.leave(found)
 
     async def _await(self, patience: float, refused: Record | None) -> Lease:
+        expect_asyncio()
         found = self._look(patience, refused)
         if isinstance(found, Held):
             return _lease(found)
