@@ -11,6 +11,8 @@ from perennial.store import Kept, calling, locking
 
 class CallbackStore:
     """Three functions that do what `Store` asks of its methods. What they raise is `StorageError`.
+    `read` has to see every swap: not a replica that lags, for a server may take the second use of a
+    token that was replaced for theft.
 
     `lock` is best a lock of the session's row (`SELECT ... FOR UPDATE`) that is given up by a
     timeout. Without `lock` the threads that use this object take turns, and nobody else: one
