@@ -112,7 +112,7 @@ class Session:
         if on_event is not None:
             self._bell.add(None, on_event)
         self._engine = Engine(
-            Driver(store or MemoryStore(), self.server, self.clock),
+            Driver(MemoryStore() if store is None else store, self.server, self.clock),
             self.clock,
             self._bell,
             skew=refresh_skew,

@@ -8,6 +8,7 @@ from clients.python.tests.session.world import Failing, Party, answer
 from perennial.book import State
 from perennial.errors import ReauthRequired, SignedOut, StorageError
 from perennial.store import Kept
+from perennial.stores.memory import MemoryStore
 
 
 @pytest.fixture
@@ -229,4 +230,14 @@ def test_what_a_later_version_added_is_ignored(party):
     party.signed_in()
     document = party.store.read().document.replace("{", '{"colour": "blue", ', 1)
     assert party.store.swap(1, Kept(2, document))
+    assert party.session().token() == "a0"
+
+
+def test_an_empty_store_that_has_a_length_is_a_store(party):
+    class Sized(MemoryStore):
+        def __len__(self):
+            return 0
+
+    party.store = Sized()
+    party.signed_in()
     assert party.session().token() == "a0"
