@@ -17,6 +17,8 @@ from perennial.httpx import SessionAuth
 
 THREADS, TASKS, TIMES = 50, 50, 1000
 LIFETIME = 900
+# httpcore may close a connection as one idle too many when another thread has just taken it.
+EVERY_ONE_KEPT = httpx.Limits(max_keepalive_connections=None, keepalive_expiry=None)
 
 
 class Moved(SystemClock):
@@ -40,7 +42,9 @@ def main() -> None:
         Conformance(access=LIFETIME, clock=Clock(clock.monotonic)) as server,
         Session(issuer=server.url, client_id=CLIENT, clock=clock) as session,
         ThreadPoolExecutor(THREADS + 1) as pool,
-        httpx.Client(auth=SessionAuth(session), base_url=server.url, trust_env=False) as api,
+        httpx.Client(
+            auth=SessionAuth(session), base_url=server.url, limits=EVERY_ONE_KEPT, trust_env=False
+        ) as api,
     ):
         session.sign_in_with_password(PERSON, PASSWORD)
         served = 0

@@ -86,6 +86,8 @@ def read(response: Response, *, asked_at: float, secrets: Collection[str] = ()) 
 
 def _granted(said: dict[str, Any], response: Response, asked_at: float) -> Granted | Unsettled:
     access, refresh = said.get("access_token"), said.get("refresh_token")
+    if refresh == "":  # what servers write whose language has no other word for none
+        refresh = None
     kind = said.get("token_type", "Bearer")
     if not _is_token(access) or not (refresh is None or _is_token(refresh)):
         return _strange("a token response without tokens")

@@ -87,12 +87,14 @@ class Book:
         self._bell.put(events.SignedOut(initiator))
 
     def notice(self) -> None:
-        """Say once that the session itself is nearly over."""
+        """Say that the session itself is nearly over: once, unless the end was put off meanwhile."""
         record = self.record
         if record is None or not record.active or record.session_until is None:
             return
         left = record.session_until - self._clock.wall()
-        if left <= NOTICE and self._noticed != record.epoch:
+        if left > NOTICE:
+            self._noticed = -1
+        elif self._noticed != record.epoch:
             self._noticed = record.epoch
             self._bell.put(events.SessionExpiring(max(0.0, left)))
 

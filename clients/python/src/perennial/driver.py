@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from threading import Event
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from perennial.errors import StorageError
 from perennial.flow import Pause, Read, Send, Step, Steps, Swap
 from perennial.record import Record, read
 from perennial.server import Server
-from perennial.store import Store
+from perennial.store import Kept, Store, Withheld, calling, locking
 
 T = TypeVar("T")
 PATIENCE = 10.0
@@ -20,7 +21,7 @@ PATIENCE = 10.0
 
 class Driver:
     def __init__(self, store: Store, server: Server, clock: Clock) -> None:
-        self.store, self.server, self._clock = store, server, clock
+        self._store, self.server, self._clock = store, server, clock
         self._never = Event()
 
     def run(self, steps: Steps[T]) -> T:
@@ -49,7 +50,7 @@ class Driver:
             self._prepare(known)
         outcome: flow.Outcome | None = None
         try:
-            with self.store.lock(PATIENCE) as locked:
+            with self.lock(PATIENCE) as locked:
                 if locked or self.server.endpoints().replays:
                     outcome = self.run(flow.refresh(known, due, new_key))
         except StorageError:
@@ -57,6 +58,9 @@ class Driver:
             if outcome is None:
                 raise
         return outcome or self.run(flow.glance(known, due))
+
+    def lock(self, timeout: float) -> AbstractContextManager[bool]:
+        return locking(self._store.lock, timeout)
 
     def _prepare(self, known: Record | None) -> None:
         """Meet the server before the lock is taken: others wait for one request at most."""
@@ -66,16 +70,26 @@ class Driver:
 
     def _do(self, step: Step) -> Any:  # noqa: ANN401  # each step has an answer of its own
         match step:
-            case Read():
-                kept = self.store.read()
-                return None if kept is None else read(kept)
+            case Read(partly):
+                kept = self._read(partly=partly)
+                return None if kept is None else read(kept, self.server.owner)
             case Swap(expected, record):
-                return self.store.swap(expected, record.kept())
+                with calling("swap"):
+                    return self._store.swap(expected, record.kept(self.server.owner))
             case Send(record):
                 form = {"grant_type": "refresh_token", "refresh_token": record.refresh_token or ""}
                 return self.server.grant(form, key=record.intent)
             case Pause(seconds):
                 return self._clock.pause(seconds, self._never)
+
+    def _read(self, *, partly: bool) -> Kept | None:
+        try:
+            with calling("read"):
+                return self._store.read()
+        except Withheld as error:
+            if not partly:
+                raise
+            return error.there
 
 
 def new_key() -> str:

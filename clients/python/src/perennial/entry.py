@@ -71,7 +71,7 @@ class Entry:
 
         record: Record | None = None
         try:
-            with self._driver.store.lock(1.0):
+            with self._driver.lock(1.0):
                 record = self._driver.run(flow.replace_by(over, anew=True))
         except StorageError as error:
             if record is None:

@@ -7,7 +7,7 @@ from concurrent.futures import TimeoutError as TooLate
 from copy import copy
 
 from perennial.book import Verdict
-from perennial.errors import OfflineError, SessionError
+from perennial.errors import ConfigError, OfflineError, SessionError
 from perennial.lifetimes import Held
 from perennial.record import Record
 
@@ -77,6 +77,18 @@ class Flight:
 
     def late(self) -> SessionError:
         return copy(self.trouble) if self.trouble else OfflineError("no answer before the deadline")
+
+
+def expect_asyncio() -> None:
+    """Not only when there is something to wait for, long after the program was tried."""
+    from asyncio import get_running_loop  # noqa: PLC0415  # as above
+
+    try:
+        get_running_loop()
+    except RuntimeError:
+        raise ConfigError(
+            "tokens can be awaited in asyncio only; elsewhere, use a thread"
+        ) from None
 
 
 def take_off(flight: Flight, work: Callable[[], None]) -> None:

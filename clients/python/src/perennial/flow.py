@@ -8,8 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from perennial.answers import Answer, Refused, Unsettled
 from perennial.errors import StorageError
-from perennial.record import Granted, Record, Standing, read
-from perennial.store import Withheld
+from perennial.record import Granted, Record, Standing
 
 SECOND_LOOKS = (0.0, 0.05, 0.2)
 MOST_SWAPS = 20
@@ -18,7 +17,11 @@ RESTLESS = "the store changes faster than it can be written"
 
 
 class Read(NamedTuple):
-    """Answered with what the store holds, `Record | None`."""
+    """Answered with what the store holds, `Record | None`; with `partly`, though its refresh token be
+    withheld.
+    """
+
+    partly: bool = False
 
 
 class Swap(NamedTuple):
@@ -211,23 +214,20 @@ def _end(record: Record, reason: str) -> Steps[Over | Current]:
 def replace_by(make: Callable[[Record], Record], *, anew: bool = False) -> Steps[Record]:
     """Put what `make` makes of the present record in its place: a sign-in, a sign-out. The record
     that was written; `StorageError` when the store cannot. `anew`: also in the place of one whose
-    refresh token is withheld, which nothing of it is needed for.
+    refresh token is withheld, or that is another owner's: nothing of it is needed.
     """
     for _ in range(MOST_SWAPS):
-        try:
-            there = (yield from _read()) or Record()
-        except Withheld as error:
-            if not anew:
-                raise
-            there = read(error.there)
+        there = (yield from _read(partly=anew)) or Record()
+        if there.standing is Standing.ELSEWHERE and not anew:
+            return there
         made = make(there)
         if (yield from _swap(there.version, made)):
             return made
     raise StorageError(RESTLESS)
 
 
-def _read() -> Steps[Record | None]:
-    there: Record | None = yield Read()
+def _read(*, partly: bool = False) -> Steps[Record | None]:
+    there: Record | None = yield Read(partly)
     return there
 
 

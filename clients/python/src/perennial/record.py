@@ -1,7 +1,7 @@
 """What is known of one session, as it is written down."""
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 
@@ -11,14 +11,19 @@ from perennial.store import Kept
 FORMAT = 1
 MOST_DEBTS = 10
 LARGEST = 1e15
+Owner = Mapping[str, str | None]
+"""Whose session it is: `issuer` and `client_id`, as far as they are known."""
 
 
 class Standing(str, Enum):
-    """Where the session stands. An ended one keeps its tokens: a sibling may know better."""
+    """Where the session stands. An ended one keeps its tokens: a sibling may know better. ELSEWHERE
+    is what is another server's or client's: known by its counters only, and never written.
+    """
 
     ACTIVE = "active"
     ENDED = "ended"
     SIGNED_OUT = "signed_out"
+    ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +144,20 @@ class Record:
         left = tuple(token for token in left if token not in told)[-MOST_DEBTS:]
         return replace(self, version=self.version + 1, to_revoke=left)
 
-    def kept(self) -> Kept:
-        said = {"format": FORMAT, **{each.name: getattr(self, each.name) for each in fields(self)}}
-        return Kept(self.version, json.dumps(said))
+    def kept(self, owner: Owner) -> Kept:
+        members = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Kept(self.version, json.dumps({"format": FORMAT, **owner, **members}))
 
 
-def read(kept: Kept) -> Record:
+def read(kept: Kept, owner: Owner) -> Record:
     """What has another shape counts as signed out, so that a sign-in can replace it. `StorageError`
-    for a document of a later format: it is not for us to overwrite.
+    for a document of a later format: it is not for us to overwrite. Nothing that belongs to another
+    owner leaves this function: its tokens are not for our server.
     """
-    said = json.loads(kept.document)
+    try:
+        said = json.loads(kept.document)
+    except (ValueError, RecursionError):
+        said = None
     if not isinstance(said, dict):
         return Record(version=kept.version)
     written = said.get("format", FORMAT)
@@ -157,9 +166,16 @@ def read(kept: Kept) -> Record:
     known = {name: said[name] for name in _SHAPES if name in said}
     if not all(_SHAPES[name](value) for name, value in known.items()):
         return Record(version=kept.version)
+    if any(_differ(said.get(name), mine) for name, mine in owner.items()):
+        counters = {name: known.get(name, 0) for name in ("epoch", "generation")}
+        return Record(kept.version, standing=Standing.ELSEWHERE, reason="sibling", **counters)
     known["standing"] = Standing(known.get("standing", Standing.SIGNED_OUT))
     known["to_revoke"] = tuple(known.get("to_revoke", ()))
     return Record(**{**known, "version": kept.version})
+
+
+def _differ(theirs: object, mine: str | None) -> bool:
+    return isinstance(theirs, str) and mine is not None and theirs != mine
 
 
 def _count(value: object) -> bool:
@@ -185,6 +201,6 @@ _SHAPES: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(
         ("reason", "access_token", "refresh_token", "scope", "intent"), _or_none(_text)
     ),
-    "standing": lambda value: value in {each.value for each in Standing},
+    "standing": lambda value: value in [each.value for each in Standing],
     "to_revoke": lambda value: isinstance(value, list) and all(map(_text, value)),
 }

@@ -12,6 +12,7 @@ from perennial.answers import Answer, Unsettled
 from perennial.clock import Clock
 from perennial.errors import ConfigError, ProtocolError, SessionError, Unreachable
 from perennial.messages import Request, Response, Transport, TransportError, safe_url
+from perennial.record import Owner
 
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
 LONGEST = 65_536
@@ -74,6 +75,11 @@ class Server:
         self.client = client
         self.timeout = timeout
         self._transport, self._clock, self._endpoints = transport, clock, endpoints
+
+    @property
+    def owner(self) -> Owner:
+        """Whose the sessions are that begin here."""
+        return {"issuer": self.issuer, "client_id": self.client.id}
 
     def endpoints(self) -> Endpoints:
         """Asked for once. `Unreachable` when it cannot be had; `ConfigError` when it is another
@@ -151,7 +157,8 @@ class Server:
             raise answers.unsent(failure).error from None
         said = _metadata(response, self._clock.wall())
         if said.get("issuer") != issuer:
-            raise ConfigError("the metadata are another issuer's")
+            named = answers.shown(said.get("issuer"))
+            raise ConfigError(f"the metadata are another issuer's: {named}".rstrip(": "))
         return _endpoints(said)
 
 

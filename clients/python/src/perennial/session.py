@@ -20,7 +20,7 @@ from perennial.driver import Driver
 from perennial.engine import Engine
 from perennial.errors import ConfigError, ProtocolError, SignInError, Unreachable
 from perennial.events import Bell, Listener
-from perennial.flight import Flight
+from perennial.flight import Flight, expect_asyncio
 from perennial.lifetimes import SKEW, Held
 from perennial.messages import Response, Transport, origin, safe_url
 from perennial.reauth import Answer
@@ -112,7 +112,7 @@ class Session:
         if on_event is not None:
             self._bell.add(None, on_event)
         self._engine = Engine(
-            Driver(store or MemoryStore(), self.server, self.clock),
+            Driver(MemoryStore() if store is None else store, self.server, self.clock),
             self.clock,
             self._bell,
             skew=refresh_skew,
@@ -166,6 +166,7 @@ class Session:
             self._engine.leave(found)
 
     async def _await(self, patience: float, refused: Record | None) -> Lease:
+        expect_asyncio()
         found = self._look(patience, refused)
         if isinstance(found, Held):
             return _lease(found)
@@ -273,9 +274,9 @@ class Session:
         self._engine.sign_in(answer, revoke=True)
 
     def logout(self, *, revoke: bool = True) -> bool:
-        """Here at once and for everybody who shares the store; then the server is told (RFC 7009).
-        False when it could not be: it is told as soon as it answers again. `StorageError` when the
-        store cannot be written.
+        """Here at once, and in the store for whoever looks there next; then the server is told
+        (RFC 7009). False when it could not be: it is told as soon as it answers again.
+        `StorageError` when the store cannot be written.
         """
         return self._engine.sign_out(revoke=revoke)
 

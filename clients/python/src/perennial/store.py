@@ -1,10 +1,11 @@
 """Where a session is kept: one document, replaced as a whole, shared by everybody who uses it."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from perennial.errors import StorageError
+from perennial.errors import SessionError, StorageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,28 @@ class Store(Protocol):
         in `timeout` seconds. It ends with the process that held it. `swap` works without it.
         """
         ...
+
+
+@contextmanager
+def calling(name: str) -> Iterator[None]:
+    """What the application's part of a store raises there is a `StorageError`."""
+    try:
+        yield
+    except SessionError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever a database raises
+        # Databases quote the statement's values, here tokens: the cause goes no further.
+        raise StorageError(f"`{name}` of the store failed: {type(error).__name__}") from None
+
+
+@contextmanager
+def locking(
+    lock: Callable[[float], AbstractContextManager[bool]], timeout: float
+) -> Iterator[bool]:
+    """`lock`, whose own failures are a `StorageError`; what fails under it goes on as it is."""
+    with ExitStack() as stack:
+        with calling("lock"):
+            held = stack.enter_context(lock(timeout))
+        yield held
+        with calling("lock"):
+            stack.close()

@@ -1,15 +1,9 @@
 """Sessions of one person, in this process and in others, on one file."""
 
-import json
-import subprocess
-import sys
-
-from clients.python.tests.conformance.members import ROOT
+from clients.python.tests.conformance.mortal import dies
 from clients.python.tests.conformance.passing import PassingClock
 from perennial.session import Session
 from perennial.stores import FileStore
-
-MORTAL = "clients.python.tests.conformance.mortal"
 
 
 class Household:
@@ -37,22 +31,13 @@ class Household:
 
     def dies(self, point):
         """A process refreshes, if there is something to refresh, and is killed; its exit code."""
-        told = {
-            "url": self.server.url,
-            "path": str(self.path),
-            "point": point,
-            "ahead": self.clock.ahead,
-            "set_by": 0,
-        }
-        ended = subprocess.run(
-            [sys.executable, "-m", MORTAL, json.dumps(told)],
-            cwd=ROOT,
-            capture_output=True,
-            timeout=30,
-            check=False,
+        return dies(
+            url=self.server.url,
+            path=str(self.path),
+            point=point,
+            ahead=self.clock.ahead,
+            set_by=0,
         )
-        assert (ended.stdout, ended.stderr) == (b"", b"")
-        return ended.returncode
 
     def made_for(self):
         return self.server.url, self.path, self.clock

@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 
+from clients.python.tests.conformance.members import ROOT
 from clients.python.tests.conformance.passing import PassingClock
 from clients.python.tests.conformance.shelf import tokens_of
 from perennial.session import Session
@@ -61,16 +63,24 @@ class Mortal:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(url, path, point, ahead, set_by):
+def main(url, path, point, ahead, set_by, client_id="conformance"):
     mortal = Mortal(path, point)
     session = Session(
         issuer=url,
-        client_id="conformance",
+        client_id=client_id,
         store=mortal,
         transport=mortal,
         clock=PassingClock(ahead, set_by),
     )
     session.token(timeout=20)
+
+
+def dies(**told):
+    """In a process of its own; its exit code."""
+    command = [sys.executable, "-m", __name__, json.dumps(told)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=30, check=False)
+    assert (ended.stdout, ended.stderr) == (b"", b"")
+    return ended.returncode
 
 
 if __name__ == "__main__":

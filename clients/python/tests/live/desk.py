@@ -6,13 +6,16 @@ from pathlib import Path
 
 import httpx
 
+from clients.python.tests.conformance.mortal import dies
 from clients.python.tests.conformance.passing import PassingClock, eventually
+from perennial.httpx import SessionAuth
 from perennial.session import Session
 from perennial.stores import FileStore
 from tests.live import LiveServer
 
 PASSWORD = "correct horse battery staple"
 ACCESS, IDLE = 60, 3600
+API = "/api/v1/auth/sessions"
 
 
 @dataclass
@@ -69,6 +72,39 @@ class Desk:
         session = self.session(**options)
         session.sign_in_with_password("alice", PASSWORD)
         return session
+
+    def expire(self):
+        self.office.advance(ACCESS + 1)
+
+    def refreshing(self, begin):
+        """What `begin` answers: a refresh of which the server has done its part, and whose answer
+        comes a second later.
+        """
+        before = len(self.office.logged("refreshed"))
+        self.office.order("delay", seconds=1, when="after")
+        begun = begin()
+
+        def done():
+            assert len(self.office.logged("refreshed")) > before
+
+        eventually(done)
+        return begun
+
+    def dies(self, point):
+        """A process that refreshes is killed; its exit code."""
+        return dies(
+            url=self.office.server.url,
+            path=str(self.path),
+            point=point,
+            ahead=self.office.clock.ahead,
+            set_by=0,
+            client_id=self.office.client_id,
+        )
+
+    def sessions(self, session):
+        """What the server's own API says, by httpx with the session."""
+        auth = SessionAuth(session)
+        return httpx.get(f"{self.office.server.url}{API}", auth=auth, trust_env=False, timeout=30)
 
     def made_for(self):
         return self.office.server.url, self.path, self.office.clock, self.office.client_id

@@ -72,6 +72,33 @@ def test_the_end_of_the_session_itself_is_announced_once(party):
     assert event.seconds_left == 300
 
 
+def test_an_end_that_was_put_off_is_announced_when_it_comes(party):
+    party.server.ends_at = START + 1000
+    session = party.signed_in()
+    party.clock.advance(700)
+    session.token()
+    party.settled(session)
+    party.server.ends_at = START + 5000
+    party.clock.advance(900)
+    session.token()
+    assert len(party.told("session_expiring")) == 1
+    party.clock.advance(3200)
+    session.token()
+    session.token()
+    assert [event.seconds_left for event in party.told("session_expiring")] == [300, 200]
+
+
+def test_a_clock_that_was_wrong_for_a_moment_does_not_use_up_the_announcement(party):
+    session = party.signed_in()
+    for jump in (1, -1):
+        party.clock.jump(jump * 30 * 86_400)
+        session.token()
+        party.settled(session)
+    party.clock.advance(30 * 86_400 - 100)
+    session.token()
+    assert party.told("session_expiring")[-1].seconds_left == 100
+
+
 @pytest.mark.parametrize("seconds", [-4, 4])
 def test_a_clock_that_is_corrected_by_seconds_costs_nothing(party, seconds):
     session = party.signed_in()

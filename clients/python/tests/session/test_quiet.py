@@ -20,7 +20,7 @@ def test_no_secret_is_in_any_repr(party):
             session,
             session.lease(),
             record,
-            record.kept(),
+            record.kept({}),
             session._engine.book.held,
             session.server.client,
             Overtaken(record, record.refresh_token),
@@ -51,7 +51,7 @@ def test_a_record_is_the_same_after_it_was_stored():
     from perennial.record import read
 
     made = Record(version=3, epoch=1, to_revoke=("a",), lifetime=1.5)
-    assert read(made.kept()) == made
+    assert read(made.kept({}), {}) == made
 
 
 def test_no_thread_stays_behind(party):

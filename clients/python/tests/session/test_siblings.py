@@ -14,7 +14,7 @@ from perennial.record import read
 
 
 def stored(party):
-    return read(party.store.read())
+    return read(party.store.read(), {})
 
 
 def on_its_way(party, session):

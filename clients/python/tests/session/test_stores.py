@@ -1,11 +1,14 @@
 """A store that fails: nothing is sent, nothing is lost, and it is made up for later."""
 
+import traceback
+
 import pytest
 
 from clients.python.tests.session.world import Failing, Party, answer
 from perennial.book import State
 from perennial.errors import ReauthRequired, SignedOut, StorageError
 from perennial.store import Kept
+from perennial.stores.memory import MemoryStore
 
 
 @pytest.fixture
@@ -13,6 +16,51 @@ def party():
     made = Party()
     made.store = Failing(made.store)
     return made
+
+
+class Rude(Failing):
+    """One that raises what no store should, and quotes what it was given."""
+
+    def _try(self, part):
+        if part in self.broken:
+            raise OSError("INSERT INTO sessions VALUES ('r1')")
+
+
+@pytest.mark.parametrize("part", ["read", "swap", "lock", "unlock"])
+def test_new_tokens_survive_a_store_that_raises_anything(party, part, caplog):
+    party.store = Rude(party.store)
+    session = party.signed_in()
+
+    def fail(form):
+        party.store.broken = {part}
+        return party.server.grant(form)
+
+    party.server.plan.append(fail)
+    party.clock.advance(900)
+    assert session.token() == "a1"
+    party.settled(session)
+    party.store.broken = set()
+    party.clock.advance(60)
+    session.token()
+    party.settled(session)
+    assert party.session().token() == "a1"
+    assert len(party.server.refreshes) == 1
+    assert "r1" not in caplog.text
+
+
+@pytest.mark.parametrize("part", ["read", "swap", "lock"])
+def test_a_store_that_raises_anything_is_a_storage_error(party, part):
+    party.store = Rude(party.store)
+    session = party.signed_in()
+    party.clock.advance(900)
+    party.store.broken = {part}
+    with pytest.raises(StorageError) as error:
+        session.token(timeout=0.05)
+    with pytest.raises(StorageError) as left:
+        session.logout()
+    for each in (error, left):
+        assert "r1" not in "".join(traceback.format_exception(each.value))
+    assert session.state is State.SIGNED_OUT
 
 
 def fill_up_meanwhile(party):
@@ -182,4 +230,14 @@ def test_what_a_later_version_added_is_ignored(party):
     party.signed_in()
     document = party.store.read().document.replace("{", '{"colour": "blue", ', 1)
     assert party.store.swap(1, Kept(2, document))
+    assert party.session().token() == "a0"
+
+
+def test_an_empty_store_that_has_a_length_is_a_store(party):
+    class Sized(MemoryStore):
+        def __len__(self):
+            return 0
+
+    party.store = Sized()
+    party.signed_in()
     assert party.session().token() == "a0"

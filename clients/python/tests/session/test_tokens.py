@@ -164,6 +164,17 @@ def test_a_server_that_does_not_rotate_is_served_as_well():
     assert [form["refresh_token"] for form in party.server.refreshes] == ["r0"] * 3
 
 
+def test_an_empty_refresh_token_is_none(party):
+    session = party.signed_in()
+    tokens = party.server.tokens
+    party.server.tokens = lambda: {**tokens(), "access_token": "new", "refresh_token": ""}
+    for _ in range(2):
+        party.clock.advance(900)
+        assert session.token() == "new"
+        party.server.generation = 0
+    assert [form["refresh_token"] for form in party.server.refreshes] == ["r0", "r0"]
+
+
 def test_a_server_that_asks_to_wait_is_left_alone(party):
     session = party.signed_in()
     party.clock.advance(900)

@@ -199,3 +199,4 @@ class Failing:
         self._try("lock")
         with self._store.lock(timeout) as held:
             yield held
+        self._try("unlock")

@@ -3,15 +3,16 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from weakref import WeakSet
 
-from perennial.errors import SessionError, StorageError
-from perennial.store import Kept
+from perennial.store import Kept, calling, locking
 
 
 class CallbackStore:
     """Three functions that do what `Store` asks of its methods. What they raise is `StorageError`.
+    `read` has to see every swap: not a replica that lags, for a server may take the second use of a
+    token that was replaced for theft.
 
     `lock` is best a lock of the session's row (`SELECT ... FOR UPDATE`) that is given up by a
     timeout. Without `lock` the threads that use this object take turns, and nobody else: one
@@ -32,21 +33,15 @@ class CallbackStore:
         _ALL.add(self)
 
     def read(self) -> Kept | None:
-        with _calling("read"):
+        with calling("read"):
             return self._read()
 
     def swap(self, expected: int, new: Kept) -> bool:
-        with _calling("swap"):
+        with calling("swap"):
             return self._swap(expected, new)
 
-    @contextmanager
-    def lock(self, timeout: float) -> Iterator[bool]:
-        with ExitStack() as stack:
-            with _calling("lock"):
-                held = stack.enter_context(self._lock(timeout))
-            yield held
-            with _calling("lock"):
-                stack.close()
+    def lock(self, timeout: float) -> AbstractContextManager[bool]:
+        return locking(self._lock, timeout)
 
     @contextmanager
     def _turn(self, timeout: float) -> Iterator[bool]:
@@ -74,14 +69,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-@contextmanager
-def _calling(name: str) -> Iterator[None]:
-    try:
-        yield
-    except SessionError:
-        raise
-    except Exception as error:  # noqa: BLE001  # whatever the database raises
-        # Databases quote the statement's values, here tokens: the cause goes no further.
-        raise StorageError(f"`{name}` of the store failed: {type(error).__name__}") from None
