@@ -15,6 +15,8 @@ from perennial.messages import Request, Response, Transport, TransportError, saf
 from perennial.record import Owner
 
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
+OPENID = "/.well-known/openid-configuration"
+ABSENT = {404, 410}
 LONGEST = 65_536
 FINAL = {200, 400, 401, 403, 404, 405, 410, 501}
 AGENT = "perennial-client"
@@ -82,8 +84,8 @@ class Server:
         return {"issuer": self.issuer, "client_id": self.client.id}
 
     def endpoints(self) -> Endpoints:
-        """Asked for once. `Unreachable` when it cannot be had; `ConfigError` when it is another
-        issuer's (RFC 8414 §3.3).
+        """Asked for once (RFC 8414; where that is not there, OpenID Connect Discovery). `Unreachable`
+        when it cannot be had; `ConfigError` when it is another issuer's (§3.3).
         """
         if self._endpoints is None:
             self._endpoints = self._discover(self.issuer or "")
@@ -143,18 +145,19 @@ class Server:
             Request(_safe(url), self.timeout, LONGEST, {**headers, **extra}, body)
         )
 
-    def _discover(self, issuer: str) -> Endpoints:
-        # RFC 8414 §3.1: the well-known part goes between host and path.
-        parts = urlsplit(issuer)
-        url = f"{parts.scheme}://{parts.netloc}{WELL_KNOWN}{parts.path.rstrip('/')}"
+    def _get(self, url: str) -> Response:
+        headers = {"Accept": "application/json", "User-Agent": AGENT}
         try:
-            response = self._transport(
-                Request(
-                    url, self.timeout, LONGEST, {"Accept": "application/json", "User-Agent": AGENT}
-                )
-            )
+            return self._transport(Request(url, self.timeout, LONGEST, headers))
         except TransportError as failure:
             raise answers.unsent(failure).error from None
+
+    def _discover(self, issuer: str) -> Endpoints:
+        # RFC 8414 §3.1: the well-known part goes between host and path, in OpenID Connect behind it.
+        parts = urlsplit(issuer)
+        response = self._get(f"{parts.scheme}://{parts.netloc}{WELL_KNOWN}{parts.path.rstrip('/')}")
+        if response.status in ABSENT:
+            response = self._get(f"{issuer.rstrip('/')}{OPENID}")
         said = _metadata(response, self._clock.wall())
         if said.get("issuer") != issuer:
             named = answers.shown(said.get("issuer"))

@@ -3,7 +3,7 @@
 import pytest
 
 from clients.python.tests.session.world import ISSUER, answer
-from perennial.errors import ConfigError, Unreachable
+from perennial.errors import ConfigError, SessionError, Unreachable
 from perennial.server import Endpoints
 
 
@@ -79,6 +79,43 @@ def test_the_well_known_part_goes_between_host_and_path(party):
 
     party.session(issuer=f"{ISSUER}/tenant", transport=here).server.endpoints()
     assert urls == [f"{ISSUER}/.well-known/oauth-authorization-server/tenant"]
+
+
+@pytest.mark.parametrize("path", ["", "/tenant"])
+@pytest.mark.parametrize("missing", [404, 410])
+def test_a_server_of_openid_connect_is_found_where_that_has_its_metadata(party, path, missing):
+    urls, issuer = [], f"{ISSUER}{path}"
+    elsewhere = f"{issuer}/.well-known/openid-configuration"
+
+    def here(request):
+        urls.append(request.url)
+        found = answer(party.server.metadata | {"issuer": issuer})
+        return found if request.url == elsewhere else answer(b"not here", status=missing)
+
+    assert party.session(issuer=issuer, transport=here).server.endpoints().token
+    assert urls == [f"{ISSUER}/.well-known/oauth-authorization-server{path}", elsewhere]
+
+
+def test_nor_there_are_the_metadata_of_another_issuer_used(party):
+    def here(request):
+        found = answer(party.server.metadata | {"issuer": "https://evil.example.com"})
+        return found if "openid" in request.url else answer(b"not here", status=404)
+
+    with pytest.raises(ConfigError, match="evil"):
+        party.session(transport=here).server.endpoints()
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 403])
+def test_a_server_in_trouble_is_not_asked_elsewhere(party, status):
+    urls = []
+
+    def here(request):
+        urls.append(request.url)
+        return answer({}, status=status)
+
+    with pytest.raises(SessionError):
+        party.session(transport=here).server.endpoints()
+    assert len(urls) == 1
 
 
 @pytest.mark.parametrize("said", [b"<html>", b"[]", b"null", b"[" * 30_000, b""])
