@@ -7,7 +7,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from app.core.device import GRANT as DEVICE
-from tests.features.device.living_room import ask, decide, television
+from tests.features.device.living_room import ask, decide
 from tests.features.session_api.conftest import App, own_client
 from tests.pages.account import SESSIONS, Account, account, press, stale
 from tests.person import CALLBACK, CONSENT, SIGN_IN, SIGN_OUT, Page, Person, exchange, web_app
@@ -243,16 +243,6 @@ def test_what_a_device_was_allowed_and_has_not_collected_is_taken_back(scene, bu
     assert hers.later().json["error"] == "access_denied"
     assert bobs.poll().status_code == 200
     assert collected.later().json["error"] == "invalid_grant"
-
-
-@pytest.mark.clause("rfc6819-5.2.2.4-01")
-def test_a_device_is_signed_in_by_who_signs_out_right_after(site):
-    """Of their own, in a browser that is not theirs."""
-    site.user()
-    alice, codes = browsing(site), ask(site, television(site))
-    decide(alice, codes.user_code)
-    assert alice.post(SIGN_OUT, Page(alice.get(SIGN_OUT).text).fields).status_code == 200
-    assert codes.later().status_code == 200
 
 
 @pytest.mark.clause("rfc6819-5.2.2.4-01")
