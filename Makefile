@@ -67,7 +67,7 @@ bench: $(VENV)/dev.stamp ## measure what a refresh costs, in RSA signatures of t
 	$(BIN)/python bench/refresh.py
 	$(BIN)/python bench/client.py
 
-client-rig: $(VENV)/dev.stamp ## count who is signed out: six processes, lost answers, kills, other clients (4 minutes)
+client-rig: $(VENV)/dev.stamp ## count who is signed out: six processes, lost answers, kills, other clients (5 to 10 minutes)
 	$(BIN)/python -m bench.rig
 	$(BIN)/python -m bench.rig.crowd
 
