@@ -14,6 +14,7 @@ from app.protocol.sign_in import REFRESH_GRANT
 from app.services.runtime import Runtime, runtime
 from app.store import users
 from app.store.authorizations import Kind
+from app.store.browser_sessions import BrowserSession
 
 PAGE = "consent"
 
@@ -47,18 +48,19 @@ def _question(run: Runtime, who: Visitor, waiting: Waiting, asked: Asked) -> Res
         scopes=asked.scope.split(),
         resources=asked.resources,
         redirect_uri=asked.redirect_uri,
-        until=_until(run, asked),
+        until=_until(run, asked, who.session),
         csrf=page_forms.token(who, PAGE, waiting.id),
         request_id=waiting.id,
     )
 
 
-def _until(run: Runtime, asked: Asked) -> Moment:
+def _until(run: Runtime, asked: Asked, here: BrowserSession) -> Moment:
     """When the access ends at the latest."""
     client = asked.client
     own = run.lifetimes.with_own(client.idle_ttl, client.session_ttl)
-    lasts = own.absolute if REFRESH_GRANT in client.grants else run.access_ttl
-    return moment(run.now() + lasts)
+    end = run.now() + (own.absolute if REFRESH_GRANT in client.grants else run.access_ttl)
+    ends_here = run.settings.sessions_end_with_browser == "on"
+    return moment(min(end, here.expires_at) if ends_here else end)
 
 
 def sent() -> Response:

@@ -106,6 +106,14 @@ def test_by_default_who_signs_out_themselves_takes_nothing_back(make_scene):
     assert poll().status_code == 200
 
 
+@pytest.mark.parametrize(("policy", "until"), [("on", "15 Jan 2027"), ("off", "15 Apr 2027")])
+def test_the_question_says_until_when(make_scene, policy, until):
+    """Who is not remembered is signed out after half a day."""
+    _, client, alice = make_scene(policy)
+    question = alice.sign_in_at(alice.ask(client).location).location
+    assert f"it ends on {until}" in " ".join(Page(alice.get(question).text).text.split())
+
+
 @pytest.mark.parametrize("remember", [{}, {"remember_me": "yes"}])
 @pytest.mark.parametrize("device", [True, False])
 def test_no_session_outlives_the_sign_in_that_it_began_with(make_scene, remember, device):
