@@ -3,8 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 from urllib.parse import unquote_plus
 
 from perennial.errors import OfflineError, ProtocolError, ServerBusyError, Unreachable
@@ -36,8 +35,7 @@ _CODE = re.compile(r"[ !#-\[\]-~]{1,100}")  # RFC 6749 appendix A.7
 _UNSHOWN = re.compile(r"[^ -~]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """An OAuth error (RFC 6749 §5.2). `reason` is Perennial's, for `invalid_grant`."""
 
     code: str
@@ -45,8 +43,7 @@ class Refused:
     reason: str = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Unsettled:
+class Unsettled(NamedTuple):
     """Nobody knows what became of the request, or it was not for now. `reached` is False when the
     server cannot have seen it; `wait` is what it asked for, in seconds.
     """

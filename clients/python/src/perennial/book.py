@@ -1,6 +1,5 @@
 """What this process knows of its session, and what changes in it are worth telling."""
 
-from dataclasses import replace
 from enum import Enum
 from typing import Literal, cast
 
@@ -54,7 +53,7 @@ class Book:
         if record.generation > before.record.generation:
             # Issued since we last saw the older one, whatever the clock of another host says.
             return hold(record, self._clock, at_most=self._clock.monotonic() - self._seen)
-        return replace(before, record=record)
+        return before._replace(record=record)
 
     def take(self, record: Record, source: Source) -> Verdict:
         """What the store or the server says now. Who signed in or out meanwhile has the last word."""

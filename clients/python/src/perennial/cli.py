@@ -164,7 +164,7 @@ def show_session(run: _Run) -> int:
         "account": run.account.subject,
         "scope": run.session.granted_scope,
         "stored_in": str(run.accounts.path(run.account)),
-        **({} if times is None or state is not State.ACTIVE else asdict(times)),
+        **({} if times is None or state is not State.ACTIVE else times._asdict()),
     }
     if run.asked.json:
         sys.stdout.write(json.dumps(said) + "\n")

@@ -1,7 +1,7 @@
 """How long an access token is good, by two clocks that may both be wrong."""
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from perennial.clock import Clock
 from perennial.record import Record
@@ -20,8 +20,7 @@ class Freshness(Enum):
     EXPIRED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A record in memory, and how old its tokens were at a moment of both clocks."""
 
     record: Record

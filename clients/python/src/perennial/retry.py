@@ -1,15 +1,14 @@
 """When to try again after an answer that settled nothing."""
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from perennial.errors import SessionError
 
 SHORTEST, LONGEST = 0.5, 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """Why there is no new token yet. `reached`: the server may have done its part; `wait`: what it
     asked for, in seconds.
     """

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from perennial import answers
@@ -24,8 +24,7 @@ LOG = logging.getLogger("perennial")
 FORM = "application/x-www-form-urlencoded"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoints:
+class Endpoints(NamedTuple):
     """URLs, as RFC 8414 names them without `_endpoint`. `replays` says that a refresh whose answer
     was lost may be repeated (metadata `refresh_token_replay_supported`).
     """

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perennial import answers
 from perennial.answers import Answer as Answered
@@ -55,8 +55,7 @@ class Lease:
         return f"Bearer {self.access_token}"
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(NamedTuple):
     """Seconds; None where the server did not say. What is over is zero."""
 
     age: float

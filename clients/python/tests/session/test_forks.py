@@ -8,13 +8,14 @@ from contextlib import suppress
 import pytest
 
 from clients.python.tests.session.world import SECONDS
+from clients.python.tests.stores.processes import forked_untraced
 from perennial.errors import SessionError
 
 
 def in_child(work):
     """The text of the error that `work` ends with in a forked child."""
     reading, writing = os.pipe()
-    child = os.fork()
+    child = forked_untraced()
     if not child:
         signal.alarm(SECONDS)  # a child that waits for a thread it lacks does so for ever
         with suppress(BaseException):

@@ -285,6 +285,7 @@ def test_signing_in_as_somebody_else_during_a_refresh_is_not_undone(party):
 
     party.server.plan.append(meanwhile)
     assert session.token() == "bob"
+    party.settled(session)
     assert stored(party).refresh_token == "b0"
     assert party.server.revoked == ["r1"]
 

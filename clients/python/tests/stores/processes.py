@@ -4,14 +4,29 @@ import os
 import select
 import signal
 import sys
+import threading
 import traceback
 
 SECONDS = 300
 
 
+def forked_untraced():
+    """As `os.fork`. What counts coverage takes a lock, which another thread may hold at that moment:
+    the child's copy of it would stay taken.
+    """
+    tracing = sys.gettrace()
+    sys.settrace(None)
+    child = os.fork()
+    if child:
+        sys.settrace(tracing)
+    else:
+        threading.settrace(None)
+    return child
+
+
 def forked(work):
     """The process of a child that does `work`, and does not hang for ever."""
-    child = os.fork()
+    child = forked_untraced()
     if child == 0:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(SECONDS)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.python.tests.stores.processes import Pipe, ended, forked
+from clients.python.tests.stores.processes import Pipe, ended, forked, forked_untraced
 from perennial.errors import StorageError
 from perennial.stores import disk, locks
 from perennial.stores.locks import FileLock
@@ -107,7 +107,7 @@ def test_a_child_does_not_keep_the_lock_of_its_dead_parent(file):
 def test_a_child_that_leaves_the_block_does_not_end_the_lock_of_its_parent(file):
     with FileLock(file).hold(0) as held:
         assert held
-        child = os.fork()
+        child = forked_untraced()
         if child:
             assert ended(child) == 0
             assert ended(forked(lambda: os._exit(is_free(file)))) == 0
@@ -158,9 +158,11 @@ def test_forks_while_threads_take_the_lock_leave_every_child_able_to_take_it(fil
 
     with ThreadPoolExecutor(4) as pool:
         threads = [pool.submit(busy) for _ in range(4)]
-        children = [forked(lambda: os._exit(not is_free(file, 30))) for _ in range(40)]
-        assert {ended(child) for child in children} == {0}
-        done.set()
+        try:
+            children = [forked(lambda: os._exit(not is_free(file, 30))) for _ in range(40)]
+            assert {ended(child) for child in children} == {0}
+        finally:
+            done.set()
         for thread in threads:
             thread.result(30)
     assert is_free(file)
